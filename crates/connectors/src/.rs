@@ -1,0 +1,4 @@
+//! .
+
+/// A  source.
+pub struct  {}

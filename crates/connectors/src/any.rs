@@ -1,0 +1,75 @@
+//! A connector of any kind.
+
+use std::sync::Arc;
+
+use tidegate_core::{
+    Result,
+    catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
+    result::{Column, RowSink},
+    source::{Connection, Credentials},
+};
+use tidegate_statement::Statement;
+
+use crate::{Connector, ConnectorConfig, ServerInfo, mysql::MysqlConnector, postgres::PostgresConnector, sqlite::SqliteConnector};
+
+/// A connector of any kind that was built in.
+pub enum AnyConnector {
+    /// PostgreSQL.
+    Postgres(PostgresConnector),
+    /// MySQL or MariaDB.
+    Mysql(MysqlConnector),
+    /// SQLite.
+    Sqlite(SqliteConnector),
+}
+
+macro_rules! each {
+    ($any:expr, $connector:ident => $call:expr) => {
+        match $any {
+            AnyConnector::Postgres($connector) => $call,
+            AnyConnector::Mysql($connector) => $call,
+            AnyConnector::Sqlite($connector) => $call,
+        }
+    };
+}
+
+impl AnyConnector {
+    /// The connector for a source. Nothing is opened yet; only settings are checked.
+    pub fn new(connection: &Connection, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
+        match connection {
+            Connection::Postgres(endpoint) => PostgresConnector::new(endpoint, credentials).map(Self::Postgres),
+            Connection::Mysql(endpoint) => MysqlConnector::new(endpoint, credentials).map(Self::Mysql),
+            Connection::Sqlite(file) => SqliteConnector::new(file, config).map(Self::Sqlite),
+        }
+    }
+}
+
+impl Connector for AnyConnector {
+    async fn test(&self, deadline: Deadline) -> Result<ServerInfo> {
+        each!(self, connector => connector.test(deadline).await)
+    }
+
+    async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
+        each!(self, connector => connector.describe(statement, deadline).await)
+    }
+
+    async fn run<S: RowSink + 'static>(&self, statement: Arc<Statement>, deadline: Deadline, sink: S) -> (S, Result<()>) {
+        each!(self, connector => connector.run(statement, deadline, sink).await)
+    }
+
+    async fn schemas(&self, deadline: Deadline) -> Result<Vec<Schema>> {
+        each!(self, connector => connector.schemas(deadline).await)
+    }
+
+    async fn tables(&self, schema: &str, deadline: Deadline) -> Result<Vec<Table>> {
+        each!(self, connector => connector.tables(schema, deadline).await)
+    }
+
+    async fn table(&self, schema: &str, table: &str, deadline: Deadline) -> Result<TableDetail> {
+        each!(self, connector => connector.table(schema, table, deadline).await)
+    }
+
+    async fn close(&self) {
+        each!(self, connector => connector.close().await);
+    }
+}

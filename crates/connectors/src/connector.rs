@@ -1,0 +1,68 @@
+//! What every connector does.
+
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+use serde::Serialize;
+use tidegate_core::{
+    Result,
+    catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
+    result::{Column, RowSink},
+};
+use tidegate_statement::Statement;
+use utoipa::ToSchema;
+
+/// What the environment allows connectors.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectorConfig {
+    /// Where relative paths of SQLite files begin. When `sqlite_confined` is set, files outside are refused.
+    pub sqlite_root: PathBuf,
+    /// Whether SQLite files have to be inside `sqlite_root`, links resolved.
+    pub sqlite_confined: bool,
+}
+
+/// What a source answers to a test of its connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ServerInfo {
+    /// The product, as it names itself: `PostgreSQL`, `MariaDB`, `MySQL`, `SQLite`.
+    pub product: String,
+    /// Its version, as it says it.
+    pub version: String,
+}
+
+/// One source, with its pool of sessions. Sessions are opened when they are needed first.
+///
+/// Every method ends by its deadline, with `Timeout`. Errors say `SourceUnavailable` when the server cannot be reached,
+/// `SourceAuthenticationFailed` when it refuses the login, and `DatabaseError` with SQLSTATE and the server's own
+/// message for what it says of a statement. No message holds a password.
+pub trait Connector: Send + Sync {
+    /// Opens a session and asks the server who it is.
+    fn test(&self, deadline: Deadline) -> impl Future<Output = Result<ServerInfo>> + Send;
+
+    /// The columns of the result of a statement, which is prepared and not run.
+    fn describe(&self, statement: &Statement, deadline: Deadline) -> impl Future<Output = Result<Vec<Column>>> + Send;
+
+    /// Runs a statement and streams its rows into the sink, which comes back with what it took, also after an error.
+    ///
+    /// A statement of class `Read` runs in a transaction that the engine itself keeps from writing. Any other runs in
+    /// one that is committed when all of it succeeded and rolled back otherwise.
+    fn run<S: RowSink + 'static>(
+        &self,
+        statement: Arc<Statement>,
+        deadline: Deadline,
+        sink: S,
+    ) -> impl Future<Output = (S, Result<()>)> + Send;
+
+    /// The schemas a user may look at; the engine's own are left out.
+    fn schemas(&self, deadline: Deadline) -> impl Future<Output = Result<Vec<Schema>>> + Send;
+
+    /// The tables and views of a schema, by name. `NotFound` when there is no such schema.
+    fn tables(&self, schema: &str, deadline: Deadline) -> impl Future<Output = Result<Vec<Table>>> + Send;
+
+    /// One table with its columns and keys. `NotFound` when there is no such table.
+    fn table(&self, schema: &str, table: &str, deadline: Deadline)
+    -> impl Future<Output = Result<TableDetail>> + Send;
+
+    /// Closes every session. Runs under way fail.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}

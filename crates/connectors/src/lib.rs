@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod any;
+pub mod connector;
+
+#[cfg(feature = "mysql")]
+pub mod mysql;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use any::AnyConnector;
+pub use connector::{Connector, ConnectorConfig, ServerInfo};

@@ -1,0 +1,73 @@
+//! The limits of one execution.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The limits of one execution. Each layer may narrow what the layer above allows, and none may widen it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// The most rows of one page.
+    pub rows: u64,
+    /// The most bytes of one encoded page.
+    pub bytes: u64,
+    /// The most bytes of one cell, before encoding; a longer one is cut and marked.
+    pub cell_bytes: u64,
+    /// The most wall time, in milliseconds.
+    pub time_ms: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { rows: 1_000, bytes: 1 << 20, cell_bytes: 64 << 10, time_ms: 30_000 }
+    }
+}
+
+/// Limits declared on a source or a query, or asked for by a caller. What is absent is left as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The most rows of one page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub rows: Option<u64>,
+    /// The most bytes of one encoded page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub bytes: Option<u64>,
+    /// The most bytes of one cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub cell_bytes: Option<u64>,
+    /// The most wall time, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub time_ms: Option<u64>,
+}
+
+impl Budget {
+    /// The budget after `limits`: each number is the lesser of the two, and at least 1.
+    #[must_use]
+    pub fn narrowed(self, limits: &Limits) -> Self {
+        let least = |ours: u64, theirs: Option<u64>| theirs.map_or(ours, |theirs| theirs.clamp(1, ours));
+        Self {
+            rows: least(self.rows, limits.rows),
+            bytes: least(self.bytes, limits.bytes),
+            cell_bytes: least(self.cell_bytes, limits.cell_bytes),
+            time_ms: least(self.time_ms, limits.time_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_narrow_and_never_widen() {
+        let budget = Budget::default();
+        let narrowed = budget.narrowed(&Limits { rows: Some(10), bytes: Some(u64::MAX), ..Limits::default() });
+        assert_eq!(narrowed, Budget { rows: 10, ..budget });
+        assert_eq!(budget.narrowed(&Limits { rows: Some(0), ..Limits::default() }).rows, 1);
+    }
+}

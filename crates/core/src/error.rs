@@ -1,0 +1,230 @@
+//! The one error of the domain.
+//!
+//! An [`Error`] has a code that programs act on, a message that tells the caller what to do, and optionally a place
+//! and private context. The context is for logs: it has no `Display` and no `Serialize`, so it cannot reach an answer.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A result of the domain.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as a stable word that programs may act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The request cannot be read: malformed, an unknown field, a wrong type.
+    InvalidRequest,
+    /// An argument is missing, unknown, of the wrong type or out of range.
+    InvalidArgument,
+    /// The template of a query is wrong.
+    InvalidTemplate,
+    /// The statement cannot be parsed, or its database refuses it when it is prepared.
+    InvalidStatement,
+    /// The statement does more than the caller's way of running it allows.
+    StatementNotAllowed,
+    /// The cursor was edited, has expired, or belongs to another query, version or set of arguments.
+    InvalidCursor,
+    /// No principal: the credentials are missing, unknown, expired or revoked.
+    Unauthenticated,
+    /// The principal's role does not allow this.
+    Forbidden,
+    /// It does not exist, or the principal may not see it.
+    NotFound,
+    /// The name is taken.
+    AlreadyExists,
+    /// The version that the caller changed is not the newest.
+    VersionConflict,
+    /// It is used by something else and cannot be deleted.
+    InUse,
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// A count or size that is limited is at its limit.
+    LimitExceeded,
+    /// Too many calls at once.
+    RateLimited,
+    /// The source cannot be reached, or refuses the connection.
+    SourceUnavailable,
+    /// The source refuses the credentials.
+    SourceAuthenticationFailed,
+    /// The source refuses or fails the statement.
+    DatabaseError,
+    /// The deadline passed.
+    Timeout,
+    /// A part of Tidegate (its store, its vault) cannot be reached.
+    Unavailable,
+    /// A fault in Tidegate.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as it stands in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidArgument => "invalid_argument",
+            Self::InvalidTemplate => "invalid_template",
+            Self::InvalidStatement => "invalid_statement",
+            Self::StatementNotAllowed => "statement_not_allowed",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::VersionConflict => "version_conflict",
+            Self::InUse => "in_use",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::RateLimited => "rate_limited",
+            Self::SourceUnavailable => "source_unavailable",
+            Self::SourceAuthenticationFailed => "source_authentication_failed",
+            Self::DatabaseError => "database_error",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One fault among several of the same request, with its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fault {
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// The field or argument, as a dotted path from the root of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The line of the template or file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The column in that line in characters, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+}
+
+impl Fault {
+    /// A fault of a field or argument.
+    pub fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), field: Some(field.into()), ..Self::default() }
+    }
+
+    /// A fault at a line and column, both from 1.
+    pub fn at(line: u32, column: u32, message: impl Into<String>) -> Self {
+        Self { message: message.into(), line: Some(line), column: Some(column), ..Self::default() }
+    }
+}
+
+/// The error of the domain. It is one pointer wide, so that a `Result` stays small.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: ErrorCode,
+    message: String,
+    sqlstate: Option<String>,
+    faults: Vec<Fault>,
+    context: Option<String>,
+}
+
+impl Error {
+    /// An error with a message for the caller: lowercase, no full stop, saying what to do.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), sqlstate: None, faults: Vec::new(), context: None }))
+    }
+
+    /// A fault in Tidegate itself; `context` says what, in the log only.
+    pub fn internal(context: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Internal, "something went wrong in tidegate; the request id finds it in the log")
+            .with_context(context)
+    }
+
+    /// `what` with this name or id does not exist, or may not be seen.
+    pub fn not_found(what: &str, which: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::NotFound, format!("there is no {what} `{which}`"))
+    }
+
+    /// An argument of a call is wrong.
+    pub fn invalid_argument(argument: impl Into<String>, message: impl Into<String>) -> Self {
+        let fault = Fault::of(argument, message);
+        Self::new(ErrorCode::InvalidArgument, fault.message.clone()).with_faults(vec![fault])
+    }
+
+    /// Adds context for the log. It never reaches an answer.
+    #[must_use]
+    pub fn with_context(mut self, context: impl fmt::Display) -> Self {
+        self.0.context = Some(match self.0.context.take() {
+            Some(earlier) => format!("{context}: {earlier}"),
+            None => context.to_string(),
+        });
+        self
+    }
+
+    /// Adds the places of the faults.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
+        self.0.faults = faults;
+        self
+    }
+
+    /// Adds the state code that the database gave: five characters of SQLSTATE, or the engine's own number.
+    #[must_use]
+    pub fn with_sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
+        self.0.sqlstate = Some(sqlstate.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// What to tell the caller.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Where, when that is known.
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// The database's own state code.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+
+    /// What the log should say beside the message.
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.message())?;
+        for fault in self.faults() {
+            write!(f, " [{fault:?}]")?;
+        }
+        match self.context() {
+            Some(context) => write!(f, " ({context})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+pub mod api_key;
+pub mod budget;
+pub mod catalog;
+pub mod deadline;
+pub mod error;
+pub mod execution;
+pub mod id;
+pub mod name;
+pub mod parameter;
+pub mod policy;
+pub mod ports;
+pub mod principal;
+pub mod query;
+pub mod result;
+pub mod server;
+pub mod source;
+pub mod tenant;
+pub mod value;
+
+pub use error::{Error, ErrorCode, Result};
+pub use name::Name;

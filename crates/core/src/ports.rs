@@ -1,0 +1,180 @@
+//! The ports: how the domain reaches storage, secrets, time, ids and randomness.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{Name, Result, execution::Execution, id::TenantId, source::SecretRef, tenant::Tenant};
+
+/// What is stored under a name in a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityKind {
+    /// A source.
+    Source,
+    /// A query.
+    Query,
+    /// A server.
+    Server,
+    /// An API key.
+    ApiKey,
+}
+
+impl EntityKind {
+    /// The word in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Query => "query",
+            Self::Server => "server",
+            Self::ApiKey => "API key",
+        }
+    }
+}
+
+impl fmt::Display for EntityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What one entity needs to exist. While it is referred to, an entity cannot be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    /// The kind of what is needed.
+    pub kind: EntityKind,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// Something stored in a tenant under an id and a unique name, with a version. A name never changes.
+pub trait Entity: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What it is.
+    const KIND: EntityKind;
+    /// Its owner.
+    fn tenant(&self) -> TenantId;
+    /// Its id.
+    fn id(&self) -> Uuid;
+    /// Its name.
+    fn name(&self) -> &Name;
+    /// Its version, from 1.
+    fn version(&self) -> u64;
+    /// Its tags.
+    fn tags(&self) -> &[String];
+    /// What lists can be filtered by beside tags: the kind of a source, the mode of a query, the role of a key.
+    fn label(&self) -> Option<&str>;
+    /// What it needs to exist.
+    fn references(&self) -> Vec<Reference>;
+}
+
+/// Which entities a list holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those with this tag.
+    pub tag: Option<String>,
+    /// Only those with this label.
+    pub label: Option<String>,
+}
+
+/// The most entities of one page of a list.
+pub const MAX_PAGE: usize = 100;
+
+/// One page of a list, in the order of ids, which is the order of making.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The entities.
+    pub items: Vec<Arc<T>>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Uuid>,
+}
+
+/// Storage of one kind of entity. All reads see every write that was acknowledged before.
+#[async_trait]
+pub trait Repository<T: Entity>: Send + Sync {
+    /// Stores a new entity. `AlreadyExists` when the name is taken, `NotFound` when something it refers to is gone.
+    async fn create(&self, entity: &T) -> Result<()>;
+
+    /// The entity with this id in this tenant.
+    async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>>;
+
+    /// The entity with this name in this tenant.
+    async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<T>>>;
+
+    /// A page of at most `limit` (1 to [`MAX_PAGE`]) entities after the id `after`.
+    async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>>;
+
+    /// Stores the next version of an entity, whose `version` is one more than the stored one.
+    /// `VersionConflict` when it is not, `NotFound` when it or something it refers to is gone.
+    async fn replace(&self, entity: &T) -> Result<()>;
+
+    /// Deletes an entity at this version. `VersionConflict` when it has another, `InUse` when something refers to it.
+    async fn delete(&self, entity: &T) -> Result<()>;
+
+    /// What refers to this entity.
+    async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>>;
+}
+
+/// Storage of tenants.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// Stores a new tenant. `AlreadyExists` when the name is taken.
+    async fn create(&self, tenant: &Tenant) -> Result<()>;
+
+    /// The tenant with this name.
+    async fn find(&self, name: &Name) -> Result<Option<Tenant>>;
+}
+
+/// The history of executions.
+#[async_trait]
+pub trait Executions: Send + Sync {
+    /// Records an execution.
+    async fn record(&self, execution: Execution) -> Result<()>;
+
+    /// The newest executions of a tenant, newest first.
+    async fn newest(&self, tenant: TenantId, limit: usize) -> Result<Vec<Execution>>;
+}
+
+/// Whether a part can do its work, for the readiness answer.
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Fails with `Unavailable` when it cannot.
+    async fn check(&self) -> Result<()>;
+}
+
+/// Where secrets live, and nowhere else.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// Keeps a secret under a new reference.
+    async fn put(&self, reference: &SecretRef, secret: &SecretString) -> Result<()>;
+
+    /// The secret. `NotFound` when there is none.
+    async fn get(&self, reference: &SecretRef) -> Result<SecretString>;
+
+    /// Forgets a secret; nothing happens when there is none.
+    async fn delete(&self, reference: &SecretRef) -> Result<()>;
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// The time of day.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// The monotonic clock.
+    fn instant(&self) -> Instant;
+}
+
+/// Ids and randomness.
+pub trait Ids: Send + Sync {
+    /// A new UUIDv7.
+    fn uuid(&self) -> Uuid;
+
+    /// Fills a buffer with bytes from a cryptographic source.
+    fn random(&self, buffer: &mut [u8]) -> Result<()>;
+}

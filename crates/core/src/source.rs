@@ -1,0 +1,231 @@
+//! Sources: the databases a tenant registered.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Name,
+    budget::Limits,
+    id::{SourceId, TenantId},
+    ports::{Entity, EntityKind, Reference},
+};
+
+/// The kind of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+impl SourceKind {
+    /// The word in declarations and filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// Where a source is and how to reach it; one member, named after the kind. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// A PostgreSQL server.
+    Postgres(Endpoint),
+    /// A MySQL or MariaDB server.
+    Mysql(Endpoint),
+    /// A SQLite file.
+    Sqlite(SqliteFile),
+}
+
+impl Connection {
+    /// The kind of the source.
+    pub const fn kind(&self) -> SourceKind {
+        match self {
+            Self::Postgres(_) => SourceKind::Postgres,
+            Self::Mysql(_) => SourceKind::Mysql,
+            Self::Sqlite(_) => SourceKind::Sqlite,
+        }
+    }
+}
+
+/// A database on a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Host name or address.
+    #[schema(example = "db.example.com")]
+    pub host: String,
+    /// TCP port; the engine's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The database to connect to.
+    pub database: String,
+    /// The login; its password is a credential.
+    pub user: String,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// The most sessions open at once in one process.
+    #[serde(default = "default_sessions")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_sessions: u32,
+}
+
+const fn default_sessions() -> u32 {
+    10
+}
+
+/// Transport security of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Whether TLS is used and what is verified.
+    #[serde(default)]
+    pub mode: TlsMode,
+    /// The certificate authority in PEM, when it is not one of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+/// Whether TLS is used and what is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// TLS; the certificate's chain and host name are verified.
+    #[default]
+    VerifyFull,
+    /// TLS; the certificate's chain is verified, its host name is not.
+    VerifyCa,
+    /// No TLS: only for a database on the same machine or an already protected network.
+    Off,
+}
+
+/// A SQLite database file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteFile {
+    /// The path of the file; a relative one is taken from the folder Tidegate runs in.
+    #[schema(example = "data/flights.sqlite")]
+    pub path: String,
+    /// The most sessions open at once in one process.
+    #[serde(default = "default_sessions")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_sessions: u32,
+}
+
+/// What a caller gives to register a source. The credentials go to the vault and are never given back.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSpec {
+    /// Its name.
+    pub name: Name,
+    /// What it holds; assistants read this.
+    #[serde(default)]
+    pub description: String,
+    /// Where it is.
+    pub connection: Connection,
+    /// Its secrets. On a replacement, leaving them out keeps the ones there are.
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
+    /// Words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Limits of every execution on it.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Whether SQL that is not a registered query may be run on it.
+    #[serde(default)]
+    pub allow_raw: bool,
+}
+
+/// The secrets of a source.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// The password of the login.
+    #[schema(value_type = String, format = Password)]
+    pub password: SecretString,
+}
+
+/// Where the vault keeps a source's secrets. Every change of the secrets makes a new reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretRef(String);
+
+impl SecretRef {
+    /// A new reference for a source.
+    pub fn new(tenant: TenantId, source: SourceId, unique: Uuid) -> Self {
+        Self(format!("{tenant}/{source}/{unique}"))
+    }
+
+    /// The reference as the vault's key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A registered source, as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its id.
+    pub id: SourceId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: Name,
+    /// What it holds.
+    pub description: String,
+    /// Where it is.
+    pub connection: Connection,
+    /// Where its secrets are, when it has any.
+    pub secret: Option<SecretRef>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Limits of every execution on it.
+    pub limits: Limits,
+    /// Whether SQL that is not a registered query may be run on it.
+    pub allow_raw: bool,
+    /// Counts its changes, from 1.
+    pub version: u64,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Entity for Source {
+    const KIND: EntityKind = EntityKind::Source;
+
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+    fn id(&self) -> Uuid {
+        self.id.as_uuid()
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+    fn version(&self) -> u64 {
+        self.version
+    }
+    fn tags(&self) -> &[String] {
+        &self.tags
+    }
+    fn label(&self) -> Option<&str> {
+        Some(self.connection.kind().as_str())
+    }
+    fn references(&self) -> Vec<Reference> {
+        Vec::new()
+    }
+}

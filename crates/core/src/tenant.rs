@@ -1,0 +1,17 @@
+//! Tenants.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Name, id::TenantId};
+
+/// An organisation; it owns everything below, and is the unit of isolation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, unique in the deployment; it stands in the URL of its MCP endpoints.
+    pub name: Name,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
