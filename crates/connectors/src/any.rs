@@ -11,23 +11,35 @@ use tidegate_core::{
 };
 use tidegate_statement::Statement;
 
-use crate::{Connector, ConnectorConfig, ServerInfo, mysql::MysqlConnector, postgres::PostgresConnector, sqlite::SqliteConnector};
+#[cfg(feature = "mysql")]
+use crate::mysql::MysqlConnector;
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresConnector;
+#[cfg(feature = "sqlite")]
+use crate::sqlite::SqliteConnector;
+use crate::{Connector, ConnectorConfig, ServerInfo};
 
 /// A connector of any kind that was built in.
 pub enum AnyConnector {
     /// PostgreSQL.
+    #[cfg(feature = "postgres")]
     Postgres(PostgresConnector),
     /// MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
     Mysql(MysqlConnector),
     /// SQLite.
+    #[cfg(feature = "sqlite")]
     Sqlite(SqliteConnector),
 }
 
 macro_rules! each {
     ($any:expr, $connector:ident => $call:expr) => {
         match $any {
+            #[cfg(feature = "postgres")]
             AnyConnector::Postgres($connector) => $call,
+            #[cfg(feature = "mysql")]
             AnyConnector::Mysql($connector) => $call,
+            #[cfg(feature = "sqlite")]
             AnyConnector::Sqlite($connector) => $call,
         }
     };
@@ -37,9 +49,17 @@ impl AnyConnector {
     /// The connector for a source. Nothing is opened yet; only settings are checked.
     pub fn new(connection: &Connection, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
         match connection {
+            #[cfg(feature = "postgres")]
             Connection::Postgres(endpoint) => PostgresConnector::new(endpoint, credentials).map(Self::Postgres),
+            #[cfg(feature = "mysql")]
             Connection::Mysql(endpoint) => MysqlConnector::new(endpoint, credentials).map(Self::Mysql),
+            #[cfg(feature = "sqlite")]
             Connection::Sqlite(file) => SqliteConnector::new(file, config).map(Self::Sqlite),
+            #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+            other => Err(Error::new(
+                ErrorCode::InvalidRequest,
+                format!("sources of kind `{}` are not built into this binary", other.kind().as_str()),
+            )),
         }
     }
 }
