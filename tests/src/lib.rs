@@ -1,1 +1,159 @@
-//! tests
+//! What the end-to-end tests share: a server with the demo in a temporary folder, and a client of it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this crate is for tests only; a failure is a failed test")]
+#![allow(missing_docs, clippy::allow_attributes_without_reason)]
+
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use secrecy::ExposeSecret;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tidegate::dev::{LocalServer, start_on_free_port};
+
+/// A server of its own for one test, gone with it.
+pub struct TestServer {
+    pub server: LocalServer,
+    pub folder: TempDir,
+    http: reqwest::Client,
+}
+
+/// A caller of a server.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is empty.
+    pub fn json(&self) -> Json {
+        if self.text.is_empty() {
+            return Json::Null;
+        }
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The body, after making sure of the status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Json {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// Makes sure that this is a problem with this status and code, and gives back its body.
+    #[track_caller]
+    pub fn problem(&self, status: u16, code: &str) -> Json {
+        let body = self.expect(status);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(body["code"], code, "{body:#}");
+        assert_eq!(body["status"], status);
+        assert_eq!(self.headers["x-request-id"], body["request_id"].as_str().unwrap());
+        assert!(!body["detail"].as_str().unwrap().is_empty());
+        body
+    }
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start_on_free_port(folder.path()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        Self { server, folder, http: reqwest::Client::new() }
+    }
+
+    /// The owner of the demo tenant.
+    pub fn owner(&self) -> Client {
+        self.with_key(self.server.api_key().expose_secret())
+    }
+
+    /// A caller with this key.
+    pub fn with_key(&self, key: &str) -> Client {
+        Client { http: self.http.clone(), base: self.server.base_url().to_owned(), key: key.to_owned() }
+    }
+
+    /// Another tenant; gives back its owner's key.
+    pub async fn other_tenant(&self, name: &str) -> String {
+        let key = self.server.add_tenant(name.parse().unwrap()).await;
+        key.unwrap_or_else(|failure| panic!("{failure:?}")).expose_secret().to_owned()
+    }
+
+    /// A caller with a new key of this role and scope.
+    pub async fn with_role(&self, name: &str, role: &str, scope: Json) -> Client {
+        let made = self.owner().post("/v1/keys", &json!({"name": name, "role": role, "scope": scope})).await;
+        self.with_key(made.expect(201)["key"].as_str().unwrap())
+    }
+}
+
+impl Client {
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if !self.key.is_empty() {
+            request = request.bearer_auth(&self.key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Json) -> Answer {
+        self.send(Method::POST, path, &[], Some(body.to_string())).await
+    }
+
+    pub async fn put(&self, path: &str, version: u64, body: &Json) -> Answer {
+        self.send(Method::PUT, path, &[("if-match", &format!("\"{version}\""))], Some(body.to_string())).await
+    }
+
+    pub async fn delete(&self, path: &str, version: u64) -> Answer {
+        self.send(Method::DELETE, path, &[("if-match", &format!("\"{version}\""))], None).await
+    }
+
+    /// Runs a query with arguments.
+    pub async fn run(&self, query: &str, arguments: Json) -> Answer {
+        self.post(&format!("/v1/execute/{query}"), &json!({"arguments": arguments})).await
+    }
+
+    /// Sends one MCP request as a client of 2025-11-25 does.
+    pub async fn mcp_legacy(&self, path: &str, method: &str, params: Json) -> Answer {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        self.mcp(path, &[("mcp-protocol-version", "2025-11-25")], &body).await
+    }
+
+    /// Sends one MCP request as a client of 2026-07-28 does.
+    pub async fn mcp_modern(&self, path: &str, method: &str, mut params: Json) -> Answer {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
+        if !name.is_empty() {
+            headers.push(("mcp-name", name.as_str()));
+        }
+        self.mcp(path, &headers, &body).await
+    }
+
+    async fn mcp(&self, path: &str, headers: &[(&str, &str)], body: &Json) -> Answer {
+        let mut all = vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        all.extend_from_slice(headers);
+        self.send(Method::POST, path, &all, Some(body.to_string())).await
+    }
+}

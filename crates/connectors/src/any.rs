@@ -56,8 +56,8 @@ impl AnyConnector {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(file) => SqliteConnector::new(file, config).map(Self::Sqlite),
             #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
-            other => Err(Error::new(
-                ErrorCode::InvalidRequest,
+            other => Err(tidegate_core::Error::new(
+                tidegate_core::ErrorCode::InvalidRequest,
                 format!("sources of kind `{}` are not built into this binary", other.kind().as_str()),
             )),
         }
@@ -73,7 +73,12 @@ impl Connector for AnyConnector {
         each!(self, connector => connector.describe(statement, deadline).await)
     }
 
-    async fn run<S: RowSink + 'static>(&self, statement: Arc<Statement>, deadline: Deadline, sink: S) -> (S, Result<()>) {
+    async fn run<S: RowSink + 'static>(
+        &self,
+        statement: Arc<Statement>,
+        deadline: Deadline,
+        sink: S,
+    ) -> (S, Result<()>) {
         each!(self, connector => connector.run(statement, deadline, sink).await)
     }
 

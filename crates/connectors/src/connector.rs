@@ -60,8 +60,7 @@ pub trait Connector: Send + Sync {
     fn tables(&self, schema: &str, deadline: Deadline) -> impl Future<Output = Result<Vec<Table>>> + Send;
 
     /// One table with its columns and keys. `NotFound` when there is no such table.
-    fn table(&self, schema: &str, table: &str, deadline: Deadline)
-    -> impl Future<Output = Result<TableDetail>> + Send;
+    fn table(&self, schema: &str, table: &str, deadline: Deadline) -> impl Future<Output = Result<TableDetail>> + Send;
 
     /// Closes every session. Runs under way fail.
     fn close(&self) -> impl Future<Output = ()> + Send;

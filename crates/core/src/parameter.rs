@@ -65,11 +65,11 @@ pub struct Items {
     pub kind: ParameterType,
     /// The least number or date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub minimum: Option<Json>,
     /// The greatest number or date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub maximum: Option<Json>,
     /// The fewest characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,19 +103,19 @@ pub struct Parameter {
     pub required: Option<bool>,
     /// The value when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub default: Option<Json>,
     /// A value that works; the query is checked with it when it is saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub example: Option<Json>,
     /// The least number or date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub minimum: Option<Json>,
     /// The greatest number or date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub maximum: Option<Json>,
     /// The fewest characters, or items of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]

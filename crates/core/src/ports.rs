@@ -8,7 +8,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Name, Result, execution::Execution, id::TenantId, source::SecretRef, tenant::Tenant};
+use crate::{
+    Error, Name, Result, execution::Execution, id::TenantId, name::MAX_NAME_LENGTH, source::SecretRef, tenant::Tenant,
+};
 
 /// What is stored under a name in a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,6 +118,30 @@ pub trait Repository<T: Entity>: Send + Sync {
 
     /// What refers to this entity.
     async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>>;
+}
+
+/// The entity with this name or id. `NotFound` when there is none.
+pub async fn find<T: Entity>(repository: &dyn Repository<T>, tenant: TenantId, which: &str) -> Result<Arc<T>> {
+    let found = match (Uuid::parse_str(which), which.parse::<Name>()) {
+        (Ok(id), _) => repository.get(tenant, id).await?,
+        (Err(_), Ok(name)) => repository.find(tenant, &name).await?,
+        (Err(_), Err(_)) => None,
+    };
+    found.ok_or_else(|| Error::not_found(T::KIND.as_str(), which.chars().take(MAX_NAME_LENGTH).collect::<String>()))
+}
+
+/// Every entity of a tenant.
+pub async fn all<T: Entity>(repository: &dyn Repository<T>, tenant: TenantId) -> Result<Vec<Arc<T>>> {
+    let mut items = Vec::new();
+    let mut after = None;
+    loop {
+        let page = repository.list(tenant, &Filter::default(), after, MAX_PAGE).await?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(items),
+        }
+    }
 }
 
 /// Storage of tenants.

@@ -14,11 +14,11 @@ use crate::{Result, value::Cell};
 pub enum ColumnType {
     /// JSON booleans.
     Boolean,
-    /// JSON numbers without a fraction; 64-bit integers keep their digits.
+    /// JSON numbers without a fraction; beyond ±(2^53 − 1), where many clients lose digits, JSON strings.
     Integer,
     /// JSON numbers from binary floating point.
     Float,
-    /// JSON numbers with every digit of an exact decimal.
+    /// JSON strings with every digit of an exact decimal.
     Decimal,
     /// JSON strings.
     String,

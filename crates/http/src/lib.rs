@@ -1,1 +1,18 @@
-//! tidegate-http
+#![doc = include_str!("../README.md")]
+
+pub mod api_key;
+pub mod edge;
+pub mod health;
+pub mod json;
+pub mod list;
+pub mod openapi;
+pub mod principal;
+pub mod problem;
+pub mod request_id;
+pub mod serve;
+pub mod telemetry;
+pub mod version;
+
+pub use json::JsonBody;
+pub use principal::{Authenticator, Caller};
+pub use problem::Problem;

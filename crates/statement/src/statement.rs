@@ -1,10 +1,14 @@
 //! Statements: text and bound values, never text with values in it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use tidegate_core::{parameter::ParameterType, value::Value};
+use sha2::{Digest, Sha256};
+use tidegate_core::{Error, ErrorCode, Result, parameter::ParameterType, query::Mode, value::Value};
 
-use crate::{Class, Dialect};
+use crate::{
+    Class, Dialect,
+    guard::{self, Analysis},
+};
 
 /// A bound value and the type its parameter declares, which a NULL has too.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,18 +20,26 @@ pub struct Bind {
 }
 
 /// What a template compiles to. Only this crate makes one, and only a statement reaches a connector.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Statement {
-    text: Arc<str>,
+    analysis: Arc<Analysis>,
     binds: Vec<Bind>,
-    dialect: Dialect,
-    class: Class,
 }
 
 impl Statement {
-    /// The text, with the dialect's placeholders.
+    pub(crate) fn new(analysis: Arc<Analysis>, binds: Vec<Bind>) -> Self {
+        Self { analysis, binds }
+    }
+
+    /// A statement without values from SQL that is not a template. `InvalidStatement` when it is not one statement, or
+    /// has placeholders.
+    pub fn raw(text: &str, dialect: Dialect) -> Result<Self> {
+        Ok(Self::new(Arc::new(guard::analyse(text, dialect)?), Vec::new()))
+    }
+
+    /// The text, with the dialect's placeholders, without the semicolon at its end.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.analysis.text
     }
 
     /// The values, in the order of the placeholders.
@@ -37,11 +49,87 @@ impl Statement {
 
     /// The dialect it is written in.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.analysis.dialect
     }
 
     /// What it may do. A connector locks its engine read-only unless this says `Write` or worse.
     pub fn class(&self) -> Class {
-        self.class
+        self.analysis.class
+    }
+
+    /// Fails with `StatementNotAllowed` when it does more than `mode` allows: a read query must be of class `Read`, a
+    /// writing one of class `Read` or `Write`.
+    pub fn require(&self, mode: Mode) -> Result<()> {
+        let (most, allowed) = match mode {
+            Mode::Read => (Class::Read, "only reading is allowed here"),
+            Mode::Write => (Class::Write, "only reading and changing rows is allowed here"),
+        };
+        if self.class() <= most {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::StatementNotAllowed, format!("{allowed}, and {}", self.analysis.reason())))
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of the text.
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.text().as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+}
+
+/// Without the values, which are data and do not belong into a log.
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement")
+            .field("text", &self.text())
+            .field("binds", &self.binds.len())
+            .field("class", &self.class())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_sixteen_digits_of_the_text() {
+        let statement = Statement::raw("select 1", Dialect::Sqlite).unwrap();
+        assert_eq!(statement.fingerprint(), "822ae07d4783158b");
+        assert_eq!(Statement::raw("select 1;", Dialect::Sqlite).unwrap().fingerprint(), statement.fingerprint());
+    }
+
+    #[test]
+    fn raw_sql_has_no_values_to_bind() {
+        for (text, dialect) in [
+            ("select $1", Dialect::Postgres),
+            ("select ?", Dialect::Mysql),
+            ("select ?", Dialect::Sqlite),
+            ("select ?1", Dialect::Sqlite),
+            ("select :name", Dialect::Sqlite),
+            ("select @name", Dialect::Sqlite),
+            ("select $name", Dialect::Sqlite),
+        ] {
+            let error = Statement::raw(text, dialect).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidStatement, "{text}");
+            assert_eq!((error.faults()[0].line, error.faults()[0].column), (Some(1), Some(8)), "{text}");
+        }
+        Statement::raw("select doc ? 'a', doc ?| array['a'] from t", Dialect::Postgres).unwrap();
+    }
+
+    #[test]
+    fn a_mode_allows_its_class_and_no_worse() {
+        let read = Statement::raw("select 1", Dialect::Postgres).unwrap();
+        let write = Statement::raw("delete from t", Dialect::Postgres).unwrap();
+        let ddl = Statement::raw("drop table t", Dialect::Postgres).unwrap();
+        assert!(read.require(Mode::Read).is_ok() && read.require(Mode::Write).is_ok());
+        assert!(write.require(Mode::Write).is_ok() && ddl.require(Mode::Write).is_err());
+        let error = write.require(Mode::Read).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::StatementNotAllowed);
+        assert_eq!(error.message(), "only reading is allowed here, and `DELETE` changes rows");
     }
 }

@@ -1,1 +1,38 @@
-//! tidegate-store
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "aws")]
+mod aws;
+mod backoff;
+mod cached;
+mod dynamo;
+mod failure;
+#[cfg(feature = "local")]
+mod file_vault;
+mod history;
+#[cfg(feature = "local")]
+mod local;
+mod master_key;
+#[cfg(feature = "aws")]
+mod secrets_manager;
+#[cfg(feature = "aws")]
+#[cfg(test)]
+mod stand_in;
+mod system;
+mod vault;
+
+#[cfg(not(any(feature = "aws", feature = "local")))]
+compile_error!("a store needs a backend: enable the feature `aws` or `local`");
+
+#[cfg(feature = "aws")]
+pub use aws::{AwsBackend, AwsSettings};
+pub use cached::Cached;
+pub use dynamo::{DynamoStore, MAX_REFERENCES};
+#[cfg(feature = "local")]
+pub use file_vault::FileVault;
+pub use history::{BatchExecutions, BufferedExecutions};
+#[cfg(feature = "local")]
+pub use local::LocalBackend;
+pub use master_key::MasterKey;
+#[cfg(feature = "aws")]
+pub use secrets_manager::SecretsManagerVault;
+pub use system::{SystemClock, SystemIds};

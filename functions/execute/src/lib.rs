@@ -1,1 +1,22 @@
-//! tidegate-execute
+#![doc = include_str!("../README.md")]
+
+pub mod catalog;
+pub mod reply;
+pub mod run;
+pub mod state;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use state::ExecuteState;
+
+/// The routes of this function.
+pub fn router(state: ExecuteState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(run::raw))
+        .routes(routes!(run::query))
+        .routes(routes!(catalog::test))
+        .routes(routes!(catalog::schemas))
+        .routes(routes!(catalog::tables))
+        .routes(routes!(catalog::table))
+        .with_state(state)
+}

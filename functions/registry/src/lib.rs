@@ -1,1 +1,23 @@
-//! tidegate-registry
+#![doc = include_str!("../README.md")]
+
+pub mod queries;
+pub mod servers;
+pub mod sources;
+pub mod state;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use state::RegistryState;
+
+/// The routes of this function.
+pub fn router(state: RegistryState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(sources::create, sources::list))
+        .routes(routes!(sources::read, sources::replace, sources::delete))
+        .routes(routes!(queries::check))
+        .routes(routes!(queries::create, queries::list))
+        .routes(routes!(queries::read, queries::replace, queries::delete))
+        .routes(routes!(servers::create, servers::list))
+        .routes(routes!(servers::read, servers::replace, servers::delete))
+        .with_state(state)
+}

@@ -1,0 +1,112 @@
+//! `tidegate apply`: the server is made to have what the files declare.
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value as Json;
+
+use super::{plan::PlanArguments, validate};
+use crate::{
+    client::Client,
+    declaration::{Declaration, Origin},
+    diagnostic::Diagnostic,
+    diff,
+    entity::{self, Kind, desired},
+    failure::Failure,
+    plan::{Action, Change, Plan},
+    terminal,
+};
+
+/// What is applied.
+#[derive(Args, Debug)]
+pub(crate) struct ApplyArguments {
+    #[command(flatten)]
+    plan: PlanArguments,
+    /// Do not ask; needed where nobody sits at a terminal
+    #[arg(short = 'y', long)]
+    yes: bool,
+}
+
+pub(super) async fn run(arguments: ApplyArguments) -> Result<(), Failure> {
+    let declaration = validate::load_valid(&arguments.plan.files.files)?;
+    let client = Client::new(&arguments.plan.api)?;
+    let (desired, live) = (desired(&declaration)?, entity::live(&client).await?);
+    let plan = Plan::new(&desired, &live, arguments.plan.permissions.into());
+    terminal::print(&diff::render(&plan)?)?;
+    if plan.changes.is_empty() {
+        return Ok(());
+    }
+    if !arguments.yes {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Failure::message("nothing was changed: nobody can be asked here, so say --yes"));
+        }
+        if !terminal::confirm("apply these changes?")? {
+            return Err(Failure::message("nothing was changed"));
+        }
+    }
+    make(&client, &plan, &declaration).await
+}
+
+async fn make(client: &Client, plan: &Plan<'_>, declaration: &Declaration) -> Result<(), Failure> {
+    let total = plan.changes.len();
+    // It draws nothing unless the standard error is a terminal.
+    let progress = ProgressBar::new(total as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
+        progress.set_style(style);
+    }
+    for (done, change) in plan.changes.iter().enumerate() {
+        progress.set_message(format!("{} {}", change.kind, change.name));
+        if let Err(failure) = send(client, change).await {
+            progress.finish_and_clear();
+            terminal::note(format_args!(
+                "{done} of {total} changes were made; the {} `{}` was refused",
+                change.kind, change.name
+            ));
+            return Err(located(failure, change, declaration));
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    terminal::print("applied\n")?;
+    Ok(())
+}
+
+/// Makes one change.
+pub(crate) async fn send(client: &Client, change: &Change<'_>) -> Result<(), Failure> {
+    let list = change.kind.list();
+    let body = || change.after.map_or(Json::Null, |after| after.body(change.sends_credentials));
+    let answer = match change.action {
+        Action::Create => client.post(&[list], &body()).await?,
+        Action::Replace { version } => client.put(&[list, change.name], version, &body()).await?,
+        Action::Delete { version } => return client.delete(&[list, change.name], Some(version)).await,
+    };
+    if answer.get("proof").and_then(Json::as_str) == Some("parsed") {
+        terminal::note(format_args!(
+            "warning: the query `{}` is saved, but its source could not be reached to prove it",
+            change.name
+        ));
+    }
+    Ok(())
+}
+
+/// Gives the faults that the server found their places in the files.
+fn located(failure: Failure, change: &Change<'_>, declaration: &Declaration) -> Failure {
+    match (failure, origin(change, declaration)) {
+        (Failure::Problem { mut problem, .. }, Some(origin)) => {
+            let faults = problem.errors.drain(..);
+            let at = faults.map(|fault| Diagnostic::error(origin, origin.place_of(&fault), fault.message)).collect();
+            Failure::Problem { problem, at }
+        }
+        (failure, _) => failure,
+    }
+}
+
+fn origin<'a>(change: &Change<'_>, declaration: &'a Declaration) -> Option<&'a Origin> {
+    let Declaration { sources, queries, servers } = declaration;
+    match change.kind {
+        Kind::Source => sources.iter().find(|item| item.spec.name.as_str() == change.name).map(|item| &item.origin),
+        Kind::Query => queries.iter().find(|item| item.spec.name.as_str() == change.name).map(|item| &item.origin),
+        Kind::Server => servers.iter().find(|item| item.spec.name.as_str() == change.name).map(|item| &item.origin),
+    }
+}

@@ -1,0 +1,116 @@
+//! The local server: every function in this process, on embedded storage.
+
+mod demo;
+mod environment;
+mod greeting;
+mod owner;
+mod platform;
+mod record;
+
+use std::{io, net::Ipv4Addr, path::Path};
+
+use reqwest::Url;
+use secrecy::SecretString;
+use tidegate_core::{Error, ErrorCode, Name};
+use tidegate_http::{serve, telemetry};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use self::{environment::Environment, platform::Platform, record::Record};
+use crate::{commands::DevArguments, failure::Failure};
+
+/// Runs the local server until it is told to stop.
+pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
+    let environment = Environment::read(arguments.config.as_deref())?;
+    telemetry::start(&environment.log);
+    let server = LocalServer::start(&arguments.data_dir, arguments.port, environment).await?;
+    greeting::print(&server.record, server.key_is_new, &arguments.data_dir)?;
+    told_to_stop().await?;
+    server.stop().await
+}
+
+/// A local server that runs in this process.
+pub struct LocalServer {
+    record: Record,
+    key_is_new: bool,
+    platform: Platform,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<tidegate_core::Result<()>>,
+}
+
+impl LocalServer {
+    /// Starts a server on the loopback address, with its data in a folder. At its first start it makes the demo tenant.
+    pub(crate) async fn start(folder: &Path, port: u16, environment: Environment) -> Result<Self, Failure> {
+        let listener = listen(port).await?;
+        let address = listener.local_addr().map_err(Error::internal)?;
+        let platform = Platform::open(folder, &environment).await?;
+        let owner = owner::ensure(&platform, folder).await?;
+        let router = platform.router()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(serve::serve(listener, router, async {
+            // A dropped sender means that nobody is left to stop it.
+            let _ = stopped.await;
+        }));
+        let base = Url::parse(&format!("http://{address}")).map_err(Error::internal)?;
+        demo::seed(folder, &base, &owner.key).await?;
+        let record = Record::new(&base, &owner.key);
+        record.write(folder)?;
+        Ok(Self { record, key_is_new: owner.is_new, platform, stop, serving })
+    }
+
+    /// Its address, such as `http://127.0.0.1:9000`.
+    pub fn base_url(&self) -> &str {
+        &self.record.base_url
+    }
+
+    /// The key of the owner of the demo tenant.
+    pub fn api_key(&self) -> SecretString {
+        self.record.api_key.clone()
+    }
+
+    /// Makes another tenant beside the demo, and gives back its owner's key.
+    pub async fn add_tenant(&self, name: Name) -> Result<SecretString, Failure> {
+        let tenant = owner::make_tenant(&self.platform, name).await?;
+        Ok(owner::make_key(&self.platform, &tenant).await?)
+    }
+
+    /// Lets the requests under way end, writes what waits to be written, and closes every session.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let _ = self.stop.send(());
+        self.serving.await.map_err(Error::internal)??;
+        self.platform.close().await?;
+        Ok(())
+    }
+}
+
+/// Starts a server on a free port, with its data in a folder, for tests.
+pub async fn start_on_free_port(folder: &Path) -> Result<LocalServer, Failure> {
+    LocalServer::start(folder, 0, Environment::default()).await
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        Failure::message(match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("port {port} is taken: stop what listens there, or choose another with --port")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("port {port} is not open to this user: choose one above 1023 with --port")
+            }
+            _ => format!("cannot listen on port {port}: {error}"),
+        })
+    })
+}
+
+async fn told_to_stop() -> Result<(), Failure> {
+    let fault = |error: io::Error| Failure::from(Error::new(ErrorCode::Internal, error.to_string()));
+    let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(fault),
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,396 @@
+//! The commands that talk to the API, against a stand-in of it over a real socket.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod stand_in;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value as Json, json};
+use stand_in::{KEY, StandIn};
+use tempfile::TempDir;
+
+struct Session {
+    api: StandIn,
+    folder: TempDir,
+}
+
+/// What a command printed and how it ended.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Session {
+    fn new() -> Self {
+        Self { api: StandIn::start(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn tidegate(&self, arguments: &[&str]) -> Ran {
+        run(self.folder.path(), arguments, |command| {
+            command.env("TIDEGATE_URL", format!("http://{}", self.api.address)).env("TIDEGATE_API_KEY", KEY);
+        })
+    }
+
+    /// Runs a command that has to succeed, and gives its output.
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let ran = self.tidegate(arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments:?}\n{}", ran.stdout);
+        ran.stdout
+    }
+}
+
+fn run(folder: &Path, arguments: &[&str], adjust: impl FnOnce(&mut Command)) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command.env_remove("TIDEGATE_URL").env_remove("TIDEGATE_API_KEY");
+    adjust(&mut command);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+const GOOD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/good");
+
+const SOURCE: &str = "\
+sources:
+  - name: bookings
+    connection:
+      postgres:
+        host: db.example.com
+        database: bookings
+        user: reader
+    credentials:
+      password: ${file:password}
+";
+
+#[test]
+fn a_second_apply_changes_nothing() {
+    let session = Session::new();
+    let planned = session.succeed(&["plan", "-f", GOOD]);
+    assert!(planned.ends_with("6 to create, 0 to replace, 0 to delete, 0 unchanged\n"), "{planned}");
+    assert_eq!(session.api.changed(), [""; 0], "a plan sends nothing");
+
+    let applied = session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    assert_eq!(applied, planned + "applied\n");
+    let in_order = [
+        "POST /v1/sources",
+        "POST /v1/sources",
+        "POST /v1/queries",
+        "POST /v1/queries",
+        "POST /v1/queries",
+        "POST /v1/servers",
+    ];
+    assert_eq!(session.api.changed(), in_order);
+
+    assert_eq!(session.succeed(&["apply", "-f", GOOD, "--yes"]), "no changes: 6 as declared\n");
+    assert_eq!(session.api.changed(), [""; 0]);
+}
+
+#[test]
+fn a_replacement_shows_the_fields_that_change_and_sends_the_version() {
+    let session = Session::new();
+    session.api.put(
+        "queries",
+        json!({
+            "name": "late", "description": "Flights.", "source": "flights", "limits": {"rows": 5},
+            "statement": "SELECT\n  a,\n  b,\n  c,\n  d,\n  e\nFROM flights\n", "parameters": [], "mode": "read",
+        }),
+    );
+    session.file(
+        "late.yaml",
+        "\
+queries:
+  - name: late
+    description: Flights.
+    source: flights
+    statement: |
+      SELECT
+        a,
+        b,
+        c,
+        d,
+        e
+      FROM late_flights
+    tags: [travel]
+",
+    );
+    let ran = session.tidegate(&["apply", "-f", "late.yaml", "--yes"]);
+    insta::assert_snapshot!(ran.stdout, @"
+    ~ replace query late
+        statement: …
+            c,
+            d,
+            e
+      -   FROM flights
+      +   FROM late_flights
+      + tags:
+      + - travel
+      - limits:
+      -   rows: 5
+
+    0 to create, 1 to replace, 0 to delete, 0 unchanged
+    applied
+    ");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let changed = session.api.entity("queries", "late").unwrap();
+    assert_eq!((&changed["version"], &changed["limits"]), (&json!(2), &json!({})));
+    assert_eq!(session.api.changed(), ["PUT /v1/queries/late"]);
+}
+
+#[test]
+fn pruning_deletes_what_needs_something_before_what_it_needs() {
+    let session = Session::new();
+    session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    session.api.changes();
+    session.file(
+        "rest.yaml",
+        "sources:\n  - name: flights\n    description: Every flight of 2025.\n    tags: [travel]\n    \
+                               connection: {sqlite: {path: flights.sqlite}}\n",
+    );
+
+    let left_alone =
+        "no changes: 1 as declared; 5 not declared and left alone (--prune deletes what is not declared)\n";
+    assert_eq!(session.succeed(&["plan", "-f", "rest.yaml"]), left_alone);
+    let pruned = session.succeed(&["apply", "-f", "rest.yaml", "--prune", "--yes"]);
+    assert!(pruned.contains("0 to create, 0 to replace, 5 to delete, 1 unchanged\n"), "{pruned}");
+    let in_order = [
+        "DELETE /v1/servers/desk",
+        "DELETE /v1/queries/one_booking",
+        "DELETE /v1/queries/late",
+        "DELETE /v1/queries/flights_by_carrier",
+        "DELETE /v1/sources/bookings",
+    ];
+    assert_eq!(session.api.changed(), in_order);
+}
+
+#[test]
+fn credentials_are_sent_when_they_are_needed_and_never_shown() {
+    let session = Session::new();
+    session.file("source.yaml", SOURCE);
+    session.file("password", "hunter2\n");
+    let sent = |arguments: &[&str]| {
+        let output = session.succeed(&[&["apply", "-f", "source.yaml", "--yes"], arguments].concat());
+        assert!(!output.contains("hunter2"), "{output}");
+        let changes = session.api.changes();
+        changes.into_iter().map(|(_, body)| body.get("credentials").cloned()).collect::<Vec<_>>()
+    };
+    let secret = [Some(json!({"password": "hunter2"}))];
+    assert_eq!(sent(&[]), secret, "made with them");
+    assert_eq!(sent(&[]), [None; 0], "they cannot be compared");
+    assert_eq!(sent(&["--update-credentials"]), secret, "asked for");
+
+    session.file("source.yaml", &SOURCE.replace("    credentials", "    description: x\n    credentials"));
+    assert_eq!(sent(&[]), [None], "the stored ones are kept");
+    session.file("source.yaml", &SOURCE.replace("db.example.com", "db2.example.com"));
+    assert_eq!(sent(&[]), secret, "the server drops them with the connection they were for");
+    assert_eq!(sent(&[]), [None; 0]);
+    let shown = session.succeed(&["plan", "-f", "source.yaml", "--update-credentials"]);
+    insta::assert_snapshot!(shown, @"
+    ~ replace source bookings
+      + credentials: (secret)
+
+    0 to create, 1 to replace, 0 to delete, 0 unchanged
+    ");
+}
+
+#[test]
+fn an_export_is_a_file_that_plan_finds_unchanged() {
+    let session = Session::new();
+    session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    session.api.put(
+        "sources",
+        json!({"name": "with-secret", "credentials": {"password": "x"}, "description": "yes",
+        "connection": {"mysql": {"host": "::1", "port": 3306, "database": "0x10", "user": "null"}}}),
+    );
+    let number: Json = serde_json::from_str("12.50").unwrap();
+    session.api.put("queries", json!({
+        "name": "awkward", "description": " - leading: 'quotes' \"and\" # hash\ttab ", "source": "flights",
+        "statement": "\n  SELECT '${not a placeholder}'  \n\n FROM x WHERE {{ n }} = {{ d }} OR {{ j }}\n\n\n", "title": "1e3",
+        "parameters": [
+            {"name": "n", "type": "number", "default": number, "minimum": 0, "maximum": 1e21},
+            {"name": "d", "type": "date", "example": "2020-01-01", "description": "ünïcödé\u{2028}\r\nlines"},
+            {"name": "j", "type": "json", "default": {"a": [1, -2.5, null, true, "~"], "": {}}},
+        ],
+    }));
+    let exported = session.succeed(&["export"]);
+    assert!(exported.contains("  # credentials:\n  #   password: ${WITH_SECRET_PASSWORD}\n"), "{exported}");
+    session.file("exported.yaml", &exported);
+    assert_eq!(session.succeed(&["plan", "-f", "exported.yaml"]), "no changes: 8 as declared\n", "{exported}");
+    assert_eq!(session.succeed(&["export"]), exported);
+}
+
+#[test]
+fn a_refusal_is_shown_at_its_place_in_the_file() {
+    let session = Session::new();
+    session.file(
+        "all.yaml",
+        "\
+sources:
+  - name: flights
+    connection: {sqlite: {path: a.sqlite}}
+queries:
+  - name: q
+    description: one
+    source: flights
+    statement: |
+      SELECT 1
+      FROM no_such_table
+",
+    );
+    session.api.refuse(
+        "POST /v1/queries",
+        json!({
+            "status": 422, "code": "invalid_statement", "detail": "the source refuses the statement",
+            "request_id": "0198c5f2-bbbb-7000-8000-000000000000",
+            "errors": [{"message": "no such table: no_such_table", "line": 2, "column": 6}],
+        }),
+    );
+    let ran = session.tidegate(&["apply", "-f", "all.yaml", "--yes"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.stderr, @"
+    1 of 2 changes were made; the query `q` was refused
+    all.yaml:10:12: no such table: no_such_table
+    error: the source refuses the statement
+      (code invalid_statement, request 0198c5f2-bbbb-7000-8000-000000000000)
+    ");
+    assert_eq!(session.api.changed(), ["POST /v1/sources"], "what went before stays");
+    let next = session.succeed(&["apply", "-f", "all.yaml", "--yes"]);
+    assert!(next.contains("1 to create, 0 to replace, 0 to delete, 1 unchanged\n"), "{next}");
+}
+
+#[test]
+fn nothing_is_changed_where_nobody_can_be_asked() {
+    let session = Session::new();
+    let ran = session.tidegate(&["apply", "-f", GOOD]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stderr, "error: nothing was changed: nobody can be asked here, so say --yes\n");
+    assert_eq!(session.api.changed(), [""; 0]);
+}
+
+#[test]
+fn a_query_runs_with_typed_arguments() {
+    let session = Session::new();
+    session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    let arguments = ["run", "flights_by_carrier", "carriers=AA,UA", "distance=1.50"];
+
+    let ran = session.tidegate(&[&arguments[..], &["--format", "csv"]].concat());
+    let said = r#"{""carriers"":[""AA"",""UA""],""distance"":1.50}"#;
+    assert_eq!(ran.stdout, format!("query,said\nflights_by_carrier,\"{said}\"\n"));
+    assert_eq!(
+        ran.stderr,
+        "cut at the limit of rows; go on with --cursor 'page-2', or take everything with --all-pages\n"
+    );
+
+    let ran = session.tidegate(&[&arguments[..], &["--all-pages"]].concat());
+    insta::assert_snapshot!(ran.stdout, @r#"
+    ┌────────────────────┬──────────────────────────────────────────┐
+    │ query              ┆ said                                     │
+    ╞════════════════════╪══════════════════════════════════════════╡
+    │ flights_by_carrier ┆ {"carriers":["AA","UA"],"distance":1.50} │
+    │ flights_by_carrier ┆ the second page                          │
+    └────────────────────┴──────────────────────────────────────────┘
+    "#);
+    assert_eq!(ran.stderr, "2 rows in 3.0 ms\n");
+
+    let json = session.succeed(&[&arguments[..], &["--format", "json", "--cursor", "page-2"]].concat());
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["rows"][0][1], &json["truncated"]), (&json!("the second page"), &Json::Null));
+}
+
+#[test]
+fn a_narrowed_key_runs_a_query_it_cannot_read() {
+    let session = Session::new();
+    session.api.refuse(
+        "GET /v1/queries/late",
+        json!({
+            "status": 403, "code": "forbidden", "detail": "this API key is narrowed to some servers or queries",
+        }),
+    );
+    let ran = session.tidegate(&["run", "late", "days=10", "carrier=AA", "--format", "csv"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "query,said\nlate,\"{\"\"days\"\":10,\"\"carrier\"\":\"\"AA\"\"}\"\n")
+    );
+}
+
+#[test]
+fn a_wrong_argument_is_told_before_anything_is_sent() {
+    let session = Session::new();
+    session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    let ran = session.tidegate(&["run", "flights_by_carrier", "carier=AA"]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.stderr, "error: the query has no parameter `carier`; did you mean `carriers`?\n");
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let session = Session::new();
+    let expires = ["--query", "late", "--expires-at", "2999-01-01T00:00:00Z"];
+    let ran = session.tidegate(&[&["keys", "create", "ci", "--role", "editor"][..], &expires].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tg_shown_once\n"), "the key alone, for scripts");
+    let (_, body) = session.api.changes().remove(0);
+    let scope = json!({"queries": ["late"]});
+    assert_eq!(body, json!({"name": "ci", "role": "editor", "scope": scope, "expires_at": "2999-01-01T00:00:00Z"}));
+
+    insta::assert_snapshot!(session.succeed(&["keys", "list"]), @"
+    NAME  ROLE    SCOPE       STATE
+    ci    editor  query late  until 2999-01-01T00:00:00Z
+    ");
+    assert_eq!(session.succeed(&["keys", "revoke", "ci"]), "revoked: ci\n");
+    let ran = session.tidegate(&["keys", "revoke", "ci"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.stderr, @"
+    error: it is gone
+      (code not_found, request 0198c5f2-aaaa-7000-8000-000000000000)
+    ");
+}
+
+#[test]
+fn the_local_server_is_found_and_its_key_stays_with_it() {
+    let session = Session::new();
+    let url = format!("http://{}", session.api.address);
+    fs::create_dir(session.folder.path().join(".tidegate")).unwrap();
+    session.file(".tidegate/dev.json", &json!({"base_url": url, "api_key": KEY}).to_string());
+    let ran = |arguments: &[&str]| run(session.folder.path(), arguments, |_| ());
+
+    assert_eq!(ran(&["export"]).code, 0);
+    assert_eq!(ran(&["export", "--url", &url]).code, 0);
+    let elsewhere = ran(&["export", "--url", "http://localhost:1"]);
+    assert_eq!(elsewhere.code, 1);
+    assert_eq!(
+        elsewhere.stderr,
+        "error: there is no API key for http://localhost:1/: give --key or set TIDEGATE_API_KEY\n"
+    );
+    let none = ran(&["export", "--data-dir", "nowhere"]);
+    assert_eq!((none.code, none.stderr.lines().count()), (1, 1), "{}", none.stderr);
+    assert!(none.stderr.starts_with("error: no server: start `tidegate dev`"), "{}", none.stderr);
+}
+
+#[test]
+fn what_the_server_says_is_passed_on() {
+    let session = Session::new();
+    let wrong_key = run(session.folder.path(), &["export"], |command| {
+        command.env("TIDEGATE_URL", format!("http://{}", session.api.address)).env("TIDEGATE_API_KEY", "wrong");
+    });
+    assert_eq!(wrong_key.code, 1);
+    assert!(wrong_key.stderr.contains("this API key is unknown or revoked\n  (code unauthenticated, request 0198c5f2"));
+    assert!(!wrong_key.stderr.contains("wrong\""));
+
+    // A port that was free a moment ago.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = run(session.folder.path(), &["export"], |command| {
+        command.env("TIDEGATE_URL", format!("http://{closed}")).env("TIDEGATE_API_KEY", KEY);
+    });
+    assert_eq!(closed.code, 1);
+    assert!(closed.stderr.contains("cannot be reached: "), "{}", closed.stderr);
+}

@@ -1,0 +1,167 @@
+//! SQLite files.
+//!
+//! Each call runs on a thread that may block, with a session of its own. `lock.rs` says what keeps a reading session
+//! from writing, `bind.rs` and `decode.rs` how values travel.
+
+mod bind;
+mod call;
+mod catalog;
+mod connect;
+mod decode;
+mod error;
+mod lent;
+mod location;
+mod lock;
+mod run;
+mod types;
+
+use std::{sync::Arc, time::Duration};
+
+use tidegate_core::{
+    Result,
+    catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
+    result::{Column, RowSink},
+    source::SqliteFile,
+};
+use tidegate_statement::{Class, Statement};
+use tokio::{
+    runtime::Handle,
+    sync::OwnedSemaphorePermit,
+    task::{self, JoinHandle},
+    time::timeout_at,
+};
+
+use crate::{Connector, ConnectorConfig, ServerInfo};
+use call::{AbandonOnDrop, Call};
+use connect::{Pool, Session};
+use lent::Lent;
+use lock::Access;
+
+/// How long a thread may take to notice that its call is over.
+const STOPPING: Duration = Duration::from_millis(100);
+
+/// One SQLite file.
+///
+/// The file is opened anew when another one took its name. It is never created.
+pub struct SqliteConnector {
+    pool: Arc<Pool>,
+}
+
+impl SqliteConnector {
+    /// A connector for a file, which is not opened yet. Fails with `InvalidRequest` when its path is empty or leads
+    /// out of the folder that the configuration confines files to.
+    pub fn new(file: &SqliteFile, config: &ConnectorConfig) -> Result<Self> {
+        Ok(Self { pool: Arc::new(Pool::new(file, config)?) })
+    }
+
+    async fn with_session<T: Send + 'static>(
+        &self,
+        access: Access,
+        deadline: Deadline,
+        work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.pool.permit(deadline).await?;
+        self.on_thread(permit, deadline, move |pool, call| pool.with_session(access, call, work)).await
+    }
+
+    /// Runs a job on a thread that may block. The job is told to stop when the deadline passes or the future is
+    /// dropped, and holds its permit until it has stopped. One that does not stop soon is not waited for.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        deadline: Deadline,
+        job: impl FnOnce(&Pool, &Arc<Call>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let pool = Arc::clone(&self.pool);
+        let call = pool.call(deadline);
+        let _abandon = AbandonOnDrop(Arc::clone(&call));
+        let running = task::spawn_blocking(move || {
+            let outcome = job(&pool, &call);
+            drop(permit);
+            outcome
+        });
+        timeout_at((deadline.instant() + STOPPING).into(), outcome(running))
+            .await
+            .unwrap_or_else(|_| Err(call::timed_out()))
+    }
+}
+
+/// What a blocking task gave back. Its panic goes on here, for it is a fault of this program.
+async fn outcome<T>(running: JoinHandle<T>) -> T {
+    match running.await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+fn access(statement: &Statement) -> Access {
+    if statement.class() == Class::Read { Access::Read } else { Access::Write }
+}
+
+impl Connector for SqliteConnector {
+    async fn test(&self, deadline: Deadline) -> Result<ServerInfo> {
+        self.with_session(Access::Read, deadline, |session| {
+            let reads_the_file = "SELECT sqlite_version(), (SELECT count(*) FROM sqlite_schema)";
+            let version = session.own(|connection| connection.query_row(reads_the_file, [], |row| row.get(0)))?;
+            Ok(ServerInfo { product: "SQLite".into(), version })
+        })
+        .await
+    }
+
+    async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
+        let text = statement.text().to_owned();
+        self.with_session(access(statement), deadline, move |session| {
+            run::prepare(session, &text).map(|prepared| types::columns(&prepared))
+        })
+        .await
+    }
+
+    async fn run<S: RowSink + 'static>(
+        &self,
+        statement: Arc<Statement>,
+        deadline: Deadline,
+        sink: S,
+    ) -> (S, Result<()>) {
+        let permit = match self.pool.permit(deadline).await {
+            Ok(permit) => permit,
+            Err(error) => return (sink, Err(error)),
+        };
+        let runtime = Handle::current();
+        let lent = Lent::new(sink);
+        let sink = lent.clone();
+        let job = move |pool: &Pool, call: &Arc<Call>| {
+            pool.with_session(access(&statement), call, |session| {
+                run::run(session, statement.text(), statement.binds(), &sink, call, &runtime)
+            })
+        };
+        let result = self.on_thread(permit, deadline, job).await;
+        match lent.take_back() {
+            Some(sink) => (sink, result),
+            // Nobody else takes it back.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn schemas(&self, deadline: Deadline) -> Result<Vec<Schema>> {
+        self.with_session(Access::Read, deadline, |_| Ok(catalog::schemas())).await
+    }
+
+    async fn tables(&self, schema: &str, deadline: Deadline) -> Result<Vec<Table>> {
+        let schema = schema.to_owned();
+        self.with_session(Access::Read, deadline, move |session| catalog::tables(session, &schema)).await
+    }
+
+    async fn table(&self, schema: &str, table: &str, deadline: Deadline) -> Result<TableDetail> {
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.with_session(Access::Read, deadline, move |session| catalog::table(session, &schema, &table)).await
+    }
+
+    async fn close(&self) {
+        self.pool.close();
+    }
+}

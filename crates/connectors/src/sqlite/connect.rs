@@ -1,0 +1,262 @@
+//! How are sessions opened, protected and reset?
+//!
+//! SQLite has no server to cancel a statement on: a session is an open file, used by one blocking thread at a time, and
+//! the progress handler stops a statement when its call is over. It cannot stop a single instruction: `instr`, `trim`,
+//! `replace` and a few more take time that grows with the square of a text. Such a call ends at its deadline too, but
+//! its session is not free before the instruction has ended.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use rusqlite::{Connection, types::ValueRef};
+use tidegate_core::{Error, ErrorCode, Result, deadline::Deadline, source::SqliteFile};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout_at,
+};
+
+use super::{
+    call::{self, Call},
+    error,
+    location::{FileId, Location},
+    lock::{self, Access},
+};
+use crate::ConnectorConfig;
+
+/// The statements that a session keeps prepared.
+const PREPARED_STATEMENTS: usize = 64;
+
+/// The virtual machine's instructions between two looks at the clock: a few microseconds, unless they are long.
+const INSTRUCTIONS_PER_CHECK: i32 = 100;
+
+/// The sessions of one file.
+pub(super) struct Pool {
+    location: Location,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Session>>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Pool {
+    pub(super) fn new(file: &SqliteFile, config: &ConnectorConfig) -> Result<Self> {
+        Ok(Self {
+            location: Location::new(file, config)?,
+            permits: Arc::new(Semaphore::new(file.max_sessions.clamp(1, 100) as usize)),
+            idle: Mutex::new(Vec::new()),
+            closed: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// A new call on this pool.
+    pub(super) fn call(&self, deadline: Deadline) -> Arc<Call> {
+        Call::new(deadline, Arc::clone(&self.closed))
+    }
+
+    /// The right to use one session; waits until the deadline.
+    pub(super) async fn permit(&self, deadline: Deadline) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        match timeout_at(deadline.instant().into(), Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(call::closed()),
+            Err(_) => Err(Error::new(
+                ErrorCode::Timeout,
+                "all sessions of the source stayed busy: call again later, or raise its `max_sessions`",
+            )),
+        }
+    }
+
+    /// Does some work on a session, from a thread that may block and holds a permit.
+    pub(super) fn with_session<T>(
+        &self,
+        access: Access,
+        call: &Arc<Call>,
+        work: impl FnOnce(&Session) -> Result<T>,
+    ) -> Result<T> {
+        call.check()?;
+        let session = self.session(access, call)?;
+        session.begin_call(call)?;
+        let result = work(&session);
+        session.end_call();
+        // What the file's state made fail is tried on a fresh session next time.
+        let failed_file = matches!(&result, Err(error) if error.code() == ErrorCode::SourceUnavailable);
+        if self.closed.load(Ordering::Relaxed) {
+            return result.map_err(|_| call::closed());
+        }
+        if !failed_file && session.connection.is_autocommit() {
+            self.idle().push(session);
+        }
+        result
+    }
+
+    /// Closes the idle sessions and makes those in use stop.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.permits.close();
+        self.idle().clear();
+    }
+
+    /// An idle session if the file on disk is still the one it opened, a fresh one otherwise.
+    fn session(&self, access: Access, call: &Arc<Call>) -> Result<Session> {
+        let current = self.location.current();
+        let (found, surplus) = {
+            let mut idle = self.idle();
+            idle.retain(|session| current.as_ref().is_ok_and(|current| *current == session.file));
+            match idle.iter().rposition(|session| session.access == access) {
+                Some(index) => (Some(idle.swap_remove(index)), Vec::new()),
+                // Sessions for the other access make room for a fresh one.
+                None => {
+                    let room = self.permits.available_permits().min(idle.len());
+                    (None, idle.split_off(room))
+                }
+            }
+        };
+        drop(surplus);
+        match (found, current) {
+            (Some(session), _) => Ok(session),
+            (None, Ok(_)) => Session::open(&self.location, access, call),
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One open connection.
+pub(super) struct Session {
+    connection: Connection,
+    access: Access,
+    file: FileId,
+    /// The call it works for; none while what it does must not be stopped.
+    call: Arc<Mutex<Option<Arc<Call>>>>,
+    /// Set while it runs statements of its own.
+    own: Arc<AtomicBool>,
+}
+
+impl Session {
+    fn open(location: &Location, access: Access, call: &Arc<Call>) -> Result<Self> {
+        let (path, file) = location.resolve()?;
+        Self::connect(&path, file, access, call).map_err(|failure| error::opening(failure, location))?.checked(location)
+    }
+
+    fn connect(path: &Path, file: FileId, access: Access, call: &Arc<Call>) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(path, access.flags())?;
+        connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+        let slot = Arc::new(Mutex::new(None::<Arc<Call>>));
+        let watched = Arc::clone(&slot);
+        connection.progress_handler(
+            INSTRUCTIONS_PER_CHECK,
+            Some(move || lock(&watched).as_ref().is_some_and(|call| call.is_over())),
+        );
+        let own = Arc::new(AtomicBool::new(false));
+        let session = Self { connection, access, file, call: slot, own };
+        session.watch(call)?;
+        lock::restrict(&session.connection, access)?;
+        Ok(session)
+    }
+
+    /// Reads the schema once, without which it is unknown whether the file is a database at all.
+    ///
+    /// The driver panics on names that are not UTF-8, so a file with such names is not served. The authorizer is set
+    /// last, for it is given names too.
+    fn checked(self, location: &Location) -> Result<Self> {
+        let readable = names_are_utf8(&self.connection).map_err(|failure| error::opening(failure, location))?;
+        if !readable {
+            return Err(location.unavailable("has names of tables or columns that are not UTF-8"));
+        }
+        let write_protected =
+            self.connection.is_readonly(rusqlite::MAIN_DB).map_err(|failure| error::opening(failure, location))?;
+        if self.access == Access::Write && write_protected {
+            return Err(location.unavailable("is write-protected: change the permissions of the file"));
+        }
+        lock::authorize(&self.connection, self.access, Arc::clone(&self.own));
+        Ok(self)
+    }
+
+    /// The driver's connection.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What it is for.
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
+    fn begin_call(&self, call: &Arc<Call>) -> Result<()> {
+        self.watch(call).map_err(error::running)
+    }
+
+    fn watch(&self, call: &Arc<Call>) -> rusqlite::Result<()> {
+        *lock(&self.call) = Some(Arc::clone(call));
+        self.wait_for_locks(call)
+    }
+
+    fn wait_for_locks(&self, call: &Call) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(call.deadline().remaining(Instant::now()))
+    }
+
+    fn end_call(&self) {
+        *lock(&self.call) = None;
+    }
+
+    /// Takes the right to write, waiting for other writers until the deadline.
+    pub(super) fn begin(&self) -> Result<()> {
+        self.own(|connection| connection.execute_batch("BEGIN IMMEDIATE"))
+    }
+
+    /// Commits, waiting for readers until the deadline. From here on the call cannot be stopped: it has happened or it
+    /// has not.
+    pub(super) fn commit(&self, call: &Call) -> Result<()> {
+        self.end_call();
+        self.wait_for_locks(call).map_err(error::running)?;
+        self.own(|connection| connection.execute_batch("COMMIT")).inspect_err(|_| self.rollback())
+    }
+
+    /// Rolls back. A session that could not is not used again.
+    pub(super) fn rollback(&self) {
+        self.end_call();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.own(|connection| connection.execute_batch("ROLLBACK"))
+        {
+            tracing::warn!(?error, "a sqlite transaction could not be rolled back; its session is closed");
+        }
+    }
+
+    /// Runs statements of Tidegate's own, which may do more than a caller's. They must not be kept prepared: a caller's
+    /// text would find them.
+    pub(super) fn own<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.own.store(true, Ordering::Relaxed);
+        let result = work(&self.connection);
+        self.own.store(false, Ordering::Relaxed);
+        result.map_err(error::running)
+    }
+}
+
+fn lock(call: &Mutex<Option<Arc<Call>>>) -> MutexGuard<'_, Option<Arc<Call>>> {
+    call.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn names_are_utf8(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut schema = connection.prepare("SELECT name, tbl_name, sql FROM sqlite_schema")?;
+    let mut rows = schema.raw_query();
+    while let Some(row) = rows.next()? {
+        for column in 0..3 {
+            if let ValueRef::Text(text) = row.get_ref(column)?
+                && std::str::from_utf8(text).is_err()
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}

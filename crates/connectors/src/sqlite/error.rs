@@ -1,0 +1,118 @@
+//! Which error is each failure of the driver?
+
+use rusqlite::{Error as Failure, ErrorCode as Sqlite, ffi};
+use tidegate_core::{Error, ErrorCode, error::Fault};
+
+use super::{call, location::Location};
+
+/// A statement could not be prepared. `text` is all of it, for the place of the fault.
+pub(super) fn preparing(failure: Failure, text: &str) -> Error {
+    match failure {
+        // SQLite has a code for what its authorizer refuses, but not for functions.
+        Failure::SqlInputError { error, msg, .. } if msg.starts_with("not authorized") => {
+            unauthorized(&msg).with_sqlstate(error.extended_code.to_string())
+        }
+        Failure::SqlInputError { error, msg, offset, .. } => {
+            // The driver prepares the text without the white space around it.
+            let begin = text.len() - text.trim_start().len();
+            let (line, column) = place(text, begin + usize::try_from(offset).unwrap_or(0));
+            Error::new(ErrorCode::InvalidStatement, msg.clone())
+                .with_sqlstate(error.extended_code.to_string())
+                .with_faults(vec![Fault::at(line, column, msg)])
+        }
+        Failure::SqliteFailure(error, Some(message)) if error.code == Sqlite::Unknown => {
+            Error::new(ErrorCode::InvalidStatement, message).with_sqlstate(error.extended_code.to_string())
+        }
+        Failure::MultipleStatement => several_statements(),
+        other => running(other),
+    }
+}
+
+/// A prepared statement failed.
+pub(super) fn running(failure: Failure) -> Error {
+    match failure {
+        Failure::SqliteFailure(error, message) => {
+            let message = message.unwrap_or_else(|| error.to_string());
+            refused(error, message).with_sqlstate(error.extended_code.to_string())
+        }
+        other => Error::new(ErrorCode::DatabaseError, "sqlite gave something unexpected").with_context(other),
+    }
+}
+
+/// The file could not be opened, or read for the first time.
+pub(super) fn opening(failure: Failure, location: &Location) -> Error {
+    match failure.sqlite_error_code() {
+        Some(Sqlite::NotADatabase) => location.unavailable("is not a sqlite database").with_context(failure),
+        Some(Sqlite::CannotOpen) => location
+            .unavailable("cannot be opened: check its permissions; in WAL mode its folder has to be writable")
+            .with_context(failure),
+        Some(Sqlite::OperationInterrupted | Sqlite::DatabaseBusy) => running(failure),
+        _ => location.unavailable("cannot be read as a sqlite database").with_context(failure),
+    }
+}
+
+/// The statement is more than one.
+pub(super) fn several_statements() -> Error {
+    Error::new(
+        ErrorCode::StatementNotAllowed,
+        "only one statement may be run at a time: leave out what follows the `;`",
+    )
+}
+
+/// The statement does what its session may not.
+pub(super) fn not_allowed(why: &str) -> Error {
+    Error::new(ErrorCode::StatementNotAllowed, format!("the statement may not be run here: {why}"))
+}
+
+fn unauthorized(message: &str) -> Error {
+    not_allowed(&format!("{message}; only tables may be read or, by a writing query, changed"))
+}
+
+fn refused(error: ffi::Error, message: String) -> Error {
+    match error.code {
+        Sqlite::OperationInterrupted => call::timed_out(),
+        Sqlite::DatabaseBusy => Error::new(
+            ErrorCode::Timeout,
+            "another writer kept the database locked until the time was over: call again",
+        ),
+        // The plain code is a write that was refused; its extended ones are states of the file.
+        Sqlite::ReadOnly if error.extended_code == ffi::SQLITE_READONLY => not_allowed(&message),
+        Sqlite::AuthorizationForStatementDenied => unauthorized(&message),
+        Sqlite::TooBig => Error::new(ErrorCode::LimitExceeded, message),
+        // An empty statement is the only wrong use that a caller can bring about.
+        Sqlite::ApiMisuse => Error::new(ErrorCode::InvalidStatement, "the statement is empty"),
+        Sqlite::ReadOnly
+        | Sqlite::PermissionDenied
+        | Sqlite::DatabaseLocked
+        | Sqlite::SystemIoFailure
+        | Sqlite::DatabaseCorrupt
+        | Sqlite::NotADatabase
+        | Sqlite::DiskFull
+        | Sqlite::CannotOpen
+        | Sqlite::FileLockingProtocolFailed => {
+            Error::new(ErrorCode::SourceUnavailable, format!("the file of the source cannot be used: {message}"))
+        }
+        _ => Error::new(ErrorCode::DatabaseError, message),
+    }
+}
+
+/// The line and column, both from 1, of a byte.
+fn place(text: &str, offset: usize) -> (u32, u32) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_lines_and_characters_from_one() {
+        assert_eq!(place("SELECT", 0), (1, 1));
+        assert_eq!(place("SELECT 'é',\n  x", "SELECT 'é',\n  ".len()), (2, 3));
+        assert_eq!(place("SELECT 'é' x", "SELECT 'é' ".len()), (1, 12));
+        assert_eq!(place("ab", 9), (1, 3));
+    }
+}

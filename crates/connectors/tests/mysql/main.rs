@@ -1,0 +1,11 @@
+//! The MySQL connector against a MariaDB server.
+#![cfg(feature = "mysql")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure is the test's")]
+
+mod binds;
+mod catalog;
+mod errors;
+mod sessions;
+mod source;
+mod statements;
+mod types;

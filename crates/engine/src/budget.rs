@@ -1,0 +1,267 @@
+//! The sink that counts while rows stream.
+
+use std::fmt::Write;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    budget::Budget,
+    result::{Column, Flow, RowSink, Truncated},
+    value::Cell,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    encode::{Encoder, Summary},
+    page::OrderKey,
+};
+
+/// How much a stream gathers before it hands it on, in bytes.
+const CHUNK: usize = 32 << 10;
+
+/// Encodes rows within a budget. A row is written or it is not: one that breaks the byte budget is taken back.
+pub struct BudgetedSink<E> {
+    encoder: E,
+    budget: Budget,
+    /// Rows still to be passed over, for pages of a statement that brings its own LIMIT.
+    skip: u64,
+    out: Vec<u8>,
+    row_start: usize,
+    /// The column the next cell belongs to.
+    column: usize,
+    /// Whether the row under way is written.
+    taking: bool,
+    rows: u64,
+    sent: u64,
+    affected: Option<u64>,
+    truncated: Option<Truncated>,
+    cut_cells: bool,
+    too_large: bool,
+    cut: String,
+    order: Option<OrderKey>,
+    outlet: Option<mpsc::Sender<Result<Bytes>>>,
+    columns: Vec<Column>,
+}
+
+impl<E: Encoder> BudgetedSink<E> {
+    /// A sink that passes over `skip` rows first. With an `outlet` it hands on what it encodes while rows stream.
+    pub fn new(
+        encoder: E,
+        budget: Budget,
+        skip: u64,
+        order: Option<OrderKey>,
+        outlet: Option<mpsc::Sender<Result<Bytes>>>,
+    ) -> Self {
+        Self {
+            encoder,
+            budget,
+            skip,
+            out: Vec::with_capacity(1 << 10),
+            row_start: 0,
+            column: 0,
+            taking: false,
+            rows: 0,
+            sent: 0,
+            affected: None,
+            truncated: None,
+            cut_cells: false,
+            too_large: false,
+            cut: String::new(),
+            order,
+            outlet,
+            columns: Vec::new(),
+        }
+    }
+
+    /// The rows written.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The bytes written.
+    pub fn bytes(&self) -> u64 {
+        self.sent + (self.out.len() + self.encoder.held()) as u64
+    }
+
+    /// The columns that were announced.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What cut the result, most telling first.
+    pub fn truncated(&self) -> Option<Truncated> {
+        self.truncated.or(self.cut_cells.then_some(Truncated::Cells))
+    }
+
+    /// Says that the deadline passed while rows streamed.
+    pub fn cut_by_time(&mut self) {
+        // The row under way has not been ended, so it is not part of the result.
+        if self.column > 0 && self.taking {
+            self.out.truncate(self.row_start);
+            self.encoder.undo_row();
+        }
+        self.truncated = Some(Truncated::Time);
+    }
+
+    /// The order key of the last row written.
+    pub fn last_key(&mut self) -> Option<OrderKey> {
+        self.order.take()
+    }
+
+    /// Fails when not even one row fits the byte budget, since no page could ever go on from there.
+    pub fn ensure_progress(&self) -> Result<()> {
+        if !self.too_large {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::LimitExceeded,
+            format!(
+                "one row is larger than the byte budget of {} bytes; select fewer columns, or ask for a lower `cell_bytes`",
+                self.budget.bytes
+            ),
+        ))
+    }
+
+    /// Writes what stands behind the rows and gives back the encoder and what was not handed on yet.
+    pub fn finish(mut self, summary: &Summary) -> (E, Vec<u8>) {
+        self.encoder.finish(&mut self.out, summary);
+        (self.encoder, self.out)
+    }
+
+    /// Makes the result of a statement that brought no columns: one row that says how many rows it changed.
+    pub fn settle(&mut self) {
+        if !self.columns.is_empty() {
+            return;
+        }
+        let columns = match self.affected {
+            Some(_) => vec![Column {
+                name: "affected_rows".to_owned(),
+                kind: tidegate_core::result::ColumnType::Integer,
+                database_type: None,
+            }],
+            None => Vec::new(),
+        };
+        self.encoder.columns(&mut self.out, &columns);
+        self.columns = columns;
+        if let Some(affected) = self.affected {
+            self.encoder.begin_row(&mut self.out, true);
+            self.encoder.cell(&mut self.out, 0, Cell::Unsigned(affected));
+            self.encoder.end_row(&mut self.out);
+            self.rows = 1;
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.taking = self.skip == 0 && self.rows < self.budget.rows;
+        if self.taking {
+            self.row_start = self.out.len();
+            self.encoder.begin_row(&mut self.out, self.rows == 0);
+        }
+    }
+
+    /// Writes the beginning of a cell that is over its budget, with its full length.
+    fn cut_cell(&mut self, cell: Cell<'_>) {
+        self.cut_cells = true;
+        self.cut.clear();
+        let most = usize::try_from(self.budget.cell_bytes).unwrap_or(usize::MAX);
+        let length = match cell {
+            Cell::Text(text) | Cell::Json(text) | Cell::Decimal(text) => {
+                self.cut.push_str(text.get(..text.floor_char_boundary(most)).unwrap_or_default());
+                text.len()
+            }
+            Cell::Bytes(bytes) => {
+                use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+                let head = bytes.get(..most).unwrap_or(bytes);
+                let _ = write!(self.cut, "{}", Base64Display::new(head, &STANDARD));
+                bytes.len()
+            }
+            _ => return,
+        };
+        let _ = write!(self.cut, "… [cut, {length} bytes in all]");
+        self.encoder.cell(&mut self.out, self.column, Cell::Text(&self.cut));
+    }
+}
+
+fn size(cell: Cell<'_>) -> u64 {
+    match cell {
+        Cell::Text(text) | Cell::Json(text) | Cell::Decimal(text) => text.len() as u64,
+        Cell::Bytes(bytes) => bytes.len() as u64,
+        _ => 0,
+    }
+}
+
+#[async_trait]
+impl<E: Encoder> RowSink for BudgetedSink<E> {
+    fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
+        if let Some(order) = &mut self.order {
+            order.locate(&columns)?;
+        }
+        self.encoder.columns(&mut self.out, &columns);
+        self.columns = columns;
+        Ok(())
+    }
+
+    fn cell(&mut self, cell: Cell<'_>) {
+        if self.column == 0 {
+            self.begin_row();
+        }
+        if self.taking {
+            if let Some(order) = &mut self.order {
+                order.take(self.column, cell);
+            }
+            if size(cell) > self.budget.cell_bytes {
+                self.cut_cell(cell);
+            } else {
+                self.encoder.cell(&mut self.out, self.column, cell);
+            }
+        }
+        self.column += 1;
+    }
+
+    fn end_row(&mut self) -> Flow {
+        if self.column == 0 {
+            self.begin_row();
+        }
+        self.column = 0;
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Flow::Continue(());
+        }
+        if !self.taking {
+            self.truncated = Some(Truncated::Rows);
+            return Flow::Break(());
+        }
+        self.encoder.end_row(&mut self.out);
+        if self.bytes() > self.budget.bytes {
+            self.out.truncate(self.row_start);
+            self.encoder.undo_row();
+            self.truncated = Some(Truncated::Bytes);
+            self.too_large = self.rows == 0;
+            return Flow::Break(());
+        }
+        if let Some(order) = &mut self.order {
+            order.keep();
+        }
+        self.rows += 1;
+        Flow::Continue(())
+    }
+
+    fn wants_drain(&self) -> bool {
+        self.outlet.is_some() && self.out.len() >= CHUNK
+    }
+
+    async fn drain(&mut self) -> Flow {
+        let Some(outlet) = &self.outlet else { return Flow::Continue(()) };
+        let chunk = std::mem::take(&mut self.out);
+        self.sent += chunk.len() as u64;
+        match outlet.send(Ok(Bytes::from(chunk))).await {
+            Ok(()) => Flow::Continue(()),
+            Err(_) => Flow::Break(()),
+        }
+    }
+
+    fn affected(&mut self, rows: u64) {
+        self.affected = Some(rows);
+    }
+}

@@ -1,0 +1,339 @@
+//! One call: compile, page, dispatch, stream, record.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use tidegate_connectors::{AnyConnector, Connector};
+use tidegate_core::{
+    Error, ErrorCode, Name, Result,
+    budget::{Budget, Limits},
+    deadline::Deadline,
+    execution::Execution,
+    id::{ExecutionId, QueryId, RequestId, SourceId},
+    policy::{Permit, RunQuery, RunRaw},
+    principal::{Caller, Principal},
+    query::{Mode, OrderColumn},
+    result::Truncated,
+    source::Source,
+};
+use tidegate_statement::{Binding, Position, Statement, Subject, Window};
+use tokio::sync::mpsc;
+
+use crate::{
+    Engine,
+    budget::BudgetedSink,
+    encode::{Encoder, Summary},
+    page::OrderKey,
+};
+
+/// How many chunks of a stream may wait for a slow reader.
+const CHUNKS_AHEAD: usize = 4;
+
+/// What a caller asks of a run, beside the statement.
+#[derive(Clone, Debug, Default)]
+pub struct RunRequest {
+    /// The values of the parameters.
+    pub arguments: Map<String, Json>,
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// Limits below those of the environment, the source and the query.
+    pub limits: Limits,
+    /// The request it is part of.
+    pub request: Option<RequestId>,
+}
+
+/// The whole answer of a run.
+#[derive(Debug)]
+pub struct Answer<E> {
+    /// The encoder, with what it kept beside the body.
+    pub encoder: E,
+    /// The encoded result.
+    pub body: Vec<u8>,
+    /// What is known of the result.
+    pub summary: Summary,
+}
+
+/// A statement that is ready to run.
+struct Call {
+    statement: Arc<Statement>,
+    skip: u64,
+    offset: u64,
+    order: Option<OrderKey>,
+    binding: Binding,
+    pageable: bool,
+    budget: Budget,
+    deadline: Deadline,
+    connector: Arc<AnyConnector>,
+    began: Instant,
+    record: Record,
+}
+
+/// What a statement runs under, by where it comes from.
+struct Rules<'a> {
+    mode: Mode,
+    order: &'a [OrderColumn],
+    binding: Binding,
+    limits: Limits,
+    query: Option<(QueryId, u64)>,
+    server: Option<Name>,
+}
+
+/// What is known of an execution before it runs.
+struct Record {
+    principal: Arc<Principal>,
+    request: Option<RequestId>,
+    query: Option<(QueryId, u64)>,
+    server: Option<Name>,
+    source: SourceId,
+    started_at: DateTime<Utc>,
+}
+
+impl Engine {
+    /// Runs a query and gives back its whole page.
+    pub async fn run_query<E: Encoder>(
+        &self,
+        permit: &Permit<RunQuery>,
+        request: RunRequest,
+        encoder: E,
+    ) -> Result<Answer<E>> {
+        let call = self.prepare_query(permit, request).await?;
+        self.collect(call, encoder, None).await
+    }
+
+    /// Runs raw SQL, which may only read, and gives back its whole page.
+    pub async fn run_raw<E: Encoder>(
+        &self,
+        permit: &Permit<RunRaw>,
+        sql: &str,
+        request: RunRequest,
+        encoder: E,
+    ) -> Result<Answer<E>> {
+        let call = self.prepare_raw(permit, sql, request).await?;
+        self.collect(call, encoder, None).await
+    }
+
+    /// Runs a query and gives back its page in chunks while rows stream. What fails before the first chunk is an error;
+    /// what fails later ends the stream without its summary.
+    pub async fn stream_query<E: Encoder>(
+        self: &Arc<Self>,
+        permit: &Permit<RunQuery>,
+        request: RunRequest,
+        encoder: E,
+    ) -> Result<RowStream> {
+        let call = self.prepare_query(permit, request).await?;
+        self.stream(call, encoder).await
+    }
+
+    /// Runs raw SQL like [`Engine::stream_query`].
+    pub async fn stream_raw<E: Encoder>(
+        self: &Arc<Self>,
+        permit: &Permit<RunRaw>,
+        sql: &str,
+        request: RunRequest,
+        encoder: E,
+    ) -> Result<RowStream> {
+        let call = self.prepare_raw(permit, sql, request).await?;
+        self.stream(call, encoder).await
+    }
+
+    async fn prepare_query(&self, permit: &Permit<RunQuery>, request: RunRequest) -> Result<Call> {
+        let began = self.parts.clock.instant();
+        let RunQuery { query, server } = permit.action();
+        let source = self.source_of(query).await?;
+        let template = self.templates.get(query, &source)?;
+        let arguments = template.arguments(&request.arguments)?;
+        let statement = template.bind(&arguments)?;
+        let rules = Rules {
+            mode: query.spec.mode,
+            order: &query.spec.order,
+            binding: Binding {
+                tenant: permit.tenant(),
+                subject: Subject::Query { id: query.id, version: query.version },
+                arguments: arguments.hash(),
+            },
+            limits: query.spec.limits,
+            query: Some((query.id, query.version)),
+            server: server.clone(),
+        };
+        self.prepare(began, permit.principal(), &source, statement, rules, request).await
+    }
+
+    async fn prepare_raw(&self, permit: &Permit<RunRaw>, sql: &str, request: RunRequest) -> Result<Call> {
+        let began = self.parts.clock.instant();
+        let RunRaw { source, server } = permit.action();
+        let statement = Statement::raw(sql, source.connection.kind().into())?;
+        let rules = Rules {
+            mode: Mode::Read,
+            order: &[],
+            binding: Binding {
+                tenant: permit.tenant(),
+                subject: Subject::Raw { source: source.id, fingerprint: statement.fingerprint() },
+                arguments: [0; 32],
+            },
+            limits: Limits::default(),
+            query: None,
+            server: server.clone(),
+        };
+        self.prepare(began, permit.principal(), source, statement, rules, request).await
+    }
+
+    async fn prepare(
+        &self,
+        began: Instant,
+        principal: &Arc<Principal>,
+        source: &Source,
+        statement: Statement,
+        rules: Rules<'_>,
+        request: RunRequest,
+    ) -> Result<Call> {
+        let Rules { mode, order, binding, limits, query, server } = rules;
+        statement.require(mode)?;
+        let budget = self.parts.budget.narrowed(&source.limits).narrowed(&limits).narrowed(&request.limits);
+        let position = request.cursor.map(|cursor| self.parts.cursor_key.open(&cursor, &binding)).transpose()?;
+        let offset = match &position {
+            Some(Position::Offset(offset)) => *offset,
+            _ => 0,
+        };
+        let pageable = mode == Mode::Read;
+        let (statement, skip) = if pageable {
+            // One row more than the page holds tells whether there is another page.
+            let rows = budget.rows.saturating_add(1);
+            let paged = statement.page(Window { rows, from: position.as_ref(), order })?;
+            (paged.statement, paged.skip)
+        } else {
+            (statement, 0)
+        };
+        Ok(Call {
+            statement: Arc::new(statement),
+            skip,
+            offset,
+            order: (pageable && !order.is_empty()).then(|| OrderKey::of(order)),
+            binding,
+            pageable,
+            budget,
+            deadline: self.deadline(&budget),
+            connector: self.pools.get(source).await?,
+            began,
+            record: Record {
+                principal: Arc::clone(principal),
+                request: request.request,
+                query,
+                server,
+                source: source.id,
+                started_at: self.parts.clock.now(),
+            },
+        })
+    }
+
+    async fn collect<E: Encoder>(
+        &self,
+        call: Call,
+        encoder: E,
+        outlet: Option<mpsc::Sender<Result<Bytes>>>,
+    ) -> Result<Answer<E>> {
+        let Call { statement, skip, offset, order, binding, pageable, budget, deadline, connector, began, record } =
+            call;
+        let fingerprint = statement.fingerprint();
+        let sink = BudgetedSink::new(encoder, budget, skip, order, outlet);
+        let (mut sink, outcome) = connector.run(statement, deadline, sink).await;
+        let outcome = match outcome {
+            Ok(()) => sink.ensure_progress(),
+            // The rows that came in time are an answer; the cursor goes on behind them.
+            Err(error) if error.code() == ErrorCode::Timeout && pageable && sink.rows() > 0 => {
+                sink.cut_by_time();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let ended = outcome.and_then(|()| {
+            sink.settle();
+            let truncated = sink.truncated();
+            let goes_on = pageable && matches!(truncated, Some(Truncated::Rows | Truncated::Bytes | Truncated::Time));
+            let next_cursor = if goes_on {
+                let position = match sink.last_key() {
+                    Some(key) => key.into_position()?,
+                    None => Position::Offset(offset.saturating_add(sink.rows())),
+                };
+                Some(self.parts.cursor_key.seal(&binding, &position)?)
+            } else {
+                None
+            };
+            let elapsed = self.parts.clock.instant().saturating_duration_since(began);
+            Ok(Summary { row_count: sink.rows(), truncated, next_cursor, elapsed })
+        });
+        let error = ended.as_ref().err().map(Error::code);
+        let execution = self.execution(record, &sink, fingerprint, began, error);
+        self.parts.executions.record(execution).await?;
+        let summary = ended?;
+        let (encoder, body) = sink.finish(&summary);
+        Ok(Answer { encoder, body, summary })
+    }
+
+    async fn stream<E: Encoder>(self: &Arc<Self>, call: Call, encoder: E) -> Result<RowStream> {
+        let (outlet, mut inlet) = mpsc::channel(CHUNKS_AHEAD);
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                ended = engine.collect(call, encoder, Some(outlet.clone())) => {
+                    let _ = outlet.send(ended.map(|answer| Bytes::from(answer.body))).await;
+                }
+                // Dropping the run cancels it, so a reader that went away leaves no statement behind.
+                () = outlet.closed() => {}
+            }
+        });
+        let first = inlet.recv().await.ok_or_else(|| Error::internal("a streamed call ended without a word"))??;
+        Ok(RowStream { first: Some(first), rest: inlet })
+    }
+
+    fn execution<E: Encoder>(
+        &self,
+        record: Record,
+        sink: &BudgetedSink<E>,
+        fingerprint: String,
+        began: Instant,
+        error: Option<ErrorCode>,
+    ) -> Execution {
+        let Caller::ApiKey(api_key) = record.principal.caller;
+        let elapsed = self.parts.clock.instant().saturating_duration_since(began);
+        Execution {
+            id: ExecutionId::from_uuid(self.parts.ids.uuid()),
+            tenant: record.principal.tenant,
+            request: record.request,
+            api_key,
+            query: record.query,
+            server: record.server,
+            source: record.source,
+            fingerprint,
+            started_at: record.started_at,
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            rows: sink.rows(),
+            bytes: sink.bytes(),
+            truncated: sink.truncated(),
+            error,
+        }
+    }
+}
+
+/// A page in chunks, while its rows stream. A failure after the first rows is its last line.
+pub struct RowStream {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<Result<Bytes>>,
+}
+
+impl RowStream {
+    /// The next chunk; none at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        match self.first.take() {
+            Some(first) => Some(first),
+            None => self.rest.recv().await.map(|chunk| chunk.unwrap_or_else(|error| failure_line(&error))),
+        }
+    }
+}
+
+/// The line that ends a stream that failed after its first rows.
+fn failure_line(error: &Error) -> Bytes {
+    let body = serde_json::json!({"tidegate": {"error": {"code": error.code(), "detail": error.message()}}});
+    Bytes::from(format!("{body}\n"))
+}

@@ -1,0 +1,62 @@
+//! Connectors, one per source version, each with its pool of sessions.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use secrecy::ExposeSecret;
+use tidegate_connectors::{AnyConnector, Connector, ConnectorConfig};
+use tidegate_core::{
+    Error, Result,
+    id::SourceId,
+    ports::Vault,
+    source::{Credentials, Source},
+};
+
+/// How many sources a process keeps sessions to.
+const MOST: u64 = 500;
+
+/// How long an unused connector keeps its sessions.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+pub(crate) struct Pools {
+    connectors: Cache<(SourceId, u64), Arc<AnyConnector>>,
+    vault: Arc<dyn Vault>,
+    config: ConnectorConfig,
+}
+
+impl Pools {
+    pub(crate) fn new(vault: Arc<dyn Vault>, config: ConnectorConfig) -> Self {
+        // A connector that leaves the cache closes its sessions when the last call on it has ended.
+        Self { connectors: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(), vault, config }
+    }
+
+    /// The connector of a source at its version. The credentials are fetched once per version.
+    pub(crate) async fn get(&self, source: &Source) -> Result<Arc<AnyConnector>> {
+        let key = (source.id, source.version);
+        if let Some(connector) = self.connectors.get(&key).await {
+            return Ok(connector);
+        }
+        self.connectors.try_get_with(key, self.open(source)).await.map_err(|error: Arc<Error>| Error::clone(&error))
+    }
+
+    async fn open(&self, source: &Source) -> Result<Arc<AnyConnector>> {
+        let credentials = match &source.secret {
+            Some(reference) => {
+                let secret = self.vault.get(reference).await?;
+                let credentials: Credentials = serde_json::from_str(secret.expose_secret())
+                    .map_err(|_| Error::internal(format_args!("the secret of source {} is not readable", source.id)))?;
+                Some(credentials)
+            }
+            None => None,
+        };
+        Ok(Arc::new(AnyConnector::new(&source.connection, credentials.as_ref(), &self.config)?))
+    }
+
+    pub(crate) async fn close(&self) {
+        let connectors: Vec<Arc<AnyConnector>> = self.connectors.iter().map(|(_, connector)| connector).collect();
+        self.connectors.invalidate_all();
+        for connector in connectors {
+            connector.close().await;
+        }
+    }
+}

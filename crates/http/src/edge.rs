@@ -1,0 +1,78 @@
+//! The layers around a router, in their order: request id and log line, problems, panics, the size of bodies.
+
+use std::{any::Any, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tidegate_core::{Error, ErrorCode, ports::Ids};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::{
+    Problem,
+    problem::render,
+    request_id::{HEADER, assign},
+};
+
+/// The largest body of a request, in bytes.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// Puts the layers around a router. What no route answers becomes a problem too.
+pub fn layered(router: Router, ids: Arc<dyn Ids>) -> Router {
+    router
+        .fallback(async || Problem(Error::new(ErrorCode::NotFound, "there is no such route; see /docs")))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(ids, answer))
+}
+
+async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = assign(&ids, &mut request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let span = tracing::info_span!("request", request_id = %id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.enter();
+
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.extensions().get::<Problem>().is_none() {
+        let error = Error::new(ErrorCode::InvalidRequest, format!("this route does not take {method}; see /docs"));
+        let allow = response.headers().get(axum::http::header::ALLOW).cloned();
+        response = render(&error, StatusCode::METHOD_NOT_ALLOWED, id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(axum::http::header::ALLOW, allow);
+        }
+    }
+    if let Some(Problem(error)) = response.extensions_mut().remove::<Problem>() {
+        match error.code() {
+            ErrorCode::Internal | ErrorCode::Unavailable => tracing::error!(?error, "request failed"),
+            _ => tracing::debug!(?error, "request refused"),
+        }
+        response = render(&error, response.status(), id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    tracing::info!(
+        %method,
+        route = route.as_ref().map_or("", |route| route.as_str()),
+        status = response.status().as_u16(),
+        elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message");
+    Problem(Error::internal(format_args!("panic: {what}"))).into_response()
+}

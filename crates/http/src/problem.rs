@@ -1,0 +1,106 @@
+//! Errors as RFC 9457 `application/problem+json`.
+//!
+//! A handler's [`Problem`] travels in the response's extensions up to the [`crate::edge`], which knows the request id
+//! and writes the body. So there is one mapping, and every error has its request id.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tidegate_core::{Error, ErrorCode, error::Fault, id::RequestId};
+use utoipa::ToSchema;
+
+/// An error on its way to the edge.
+#[derive(Clone, Debug)]
+pub struct Problem(pub Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status(self.0.code());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The body of an error answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Problem")]
+pub struct ProblemBody<'a> {
+    /// Always `about:blank`: the code tells problems apart.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The name of the HTTP status.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and what to do, for people.
+    detail: &'a str,
+    /// What is wrong, for programs.
+    code: ErrorCode,
+    /// Finds the request in the log.
+    request_id: RequestId,
+    /// The database's own state code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'a str>,
+    /// Each fault with its place.
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+/// The HTTP status of a code.
+pub fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidRequest | ErrorCode::InvalidArgument | ErrorCode::InvalidCursor => StatusCode::BAD_REQUEST,
+        ErrorCode::InvalidTemplate
+        | ErrorCode::InvalidStatement
+        | ErrorCode::DatabaseError
+        | ErrorCode::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::StatementNotAllowed | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::AlreadyExists | ErrorCode::VersionConflict | ErrorCode::InUse => StatusCode::CONFLICT,
+        ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::SourceUnavailable | ErrorCode::SourceAuthenticationFailed => StatusCode::BAD_GATEWAY,
+        ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Writes the answer of a problem.
+pub fn render(error: &Error, status: StatusCode, request_id: RequestId) -> Response {
+    let body = ProblemBody {
+        kind: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail: error.message(),
+        code: error.code(),
+        request_id,
+        sqlstate: error.sqlstate(),
+        errors: error.faults(),
+    };
+    let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    match error.code() {
+        ErrorCode::Unauthenticated => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="tidegate""#));
+        }
+        ErrorCode::RateLimited | ErrorCode::Unavailable => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}

@@ -1,0 +1,94 @@
+//! The keys and attributes of items.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tidegate_core::{
+    Name,
+    id::{ExecutionId, TenantId},
+    ports::{EntityKind, Reference},
+};
+use uuid::Uuid;
+
+use super::Item;
+
+pub(super) const PK: &str = "pk";
+pub(super) const SK: &str = "sk";
+pub(super) const DOC: &str = "doc";
+pub(super) const EXPIRES: &str = "expires";
+pub(super) const ID: &str = "id";
+pub(super) const USED_BY: &str = "used_by";
+pub(super) const VERSION: &str = "version";
+
+pub(super) fn key(partition: String, sort: String) -> Item {
+    Item::from([(PK.to_owned(), AttributeValue::S(partition)), (SK.to_owned(), AttributeValue::S(sort))])
+}
+
+pub(super) fn entity(tenant: TenantId, reference: Reference) -> Item {
+    key(partition(tenant), self::reference(reference))
+}
+
+pub(super) fn name(tenant: TenantId, kind: EntityKind, name: &Name) -> Item {
+    key(partition(tenant), format!("NAME#{}#{name}", word(kind)))
+}
+
+pub(super) fn tenant(name: &Name) -> Item {
+    key(format!("TENANT#{name}"), "TENANT".to_owned())
+}
+
+/// The key of executions that were recorded together, the newest of which has this id.
+pub(super) fn executions(tenant: TenantId, newest: ExecutionId) -> Item {
+    key(history(tenant), newest.to_string())
+}
+
+/// The partition of what a tenant registered.
+pub(super) fn partition(tenant: TenantId) -> String {
+    format!("T#{tenant}")
+}
+
+/// The partition of a tenant's executions.
+pub(super) fn history(tenant: TenantId) -> String {
+    format!("T#{tenant}#EXEC")
+}
+
+/// What the sort keys of all entities of a kind begin with.
+pub(super) fn prefix(kind: EntityKind) -> String {
+    format!("{}#", word(kind))
+}
+
+/// An entity's sort key, which is also how others that need it are noted on it.
+pub(super) fn reference(reference: Reference) -> String {
+    format!("{}#{}", word(reference.kind), reference.id)
+}
+
+/// Reads back what [`reference`] wrote.
+pub(super) fn parse_reference(text: &str) -> Option<Reference> {
+    let (kind, id) = text.split_once('#')?;
+    let kind = [EntityKind::Source, EntityKind::Query, EntityKind::Server, EntityKind::ApiKey]
+        .into_iter()
+        .find(|candidate| word(*candidate) == kind)?;
+    Some(Reference { kind, id: Uuid::parse_str(id).ok()? })
+}
+
+const fn word(kind: EntityKind) -> &'static str {
+    match kind {
+        EntityKind::Source => "SOURCE",
+        EntityKind::Query => "QUERY",
+        EntityKind::Server => "SERVER",
+        EntityKind::ApiKey => "API_KEY",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_read_back() {
+        for kind in [EntityKind::Source, EntityKind::Query, EntityKind::Server, EntityKind::ApiKey] {
+            let given = Reference { kind, id: Uuid::now_v7() };
+            assert_eq!(parse_reference(&reference(given)), Some(given));
+        }
+        assert_eq!(parse_reference("SOURCE"), None);
+        assert_eq!(parse_reference("OTHER#0199a0a0-0000-7000-8000-000000000000"), None);
+        assert_eq!(parse_reference("SOURCE#x"), None);
+    }
+}

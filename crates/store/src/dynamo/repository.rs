@@ -1,0 +1,265 @@
+//! Entities: one implementation for every kind.
+//!
+//! Three things are kept true by transactions: an entity and its name item come and go together, an entity is only
+//! written over the version it was made from, and what an entity needs carries a note (`used_by`) that keeps it from
+//! being deleted.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use tidegate_core::{
+    Name, Result,
+    id::TenantId,
+    ports::{Entity, Filter, MAX_PAGE, Page, Reference, Repository},
+};
+use uuid::Uuid;
+
+use super::{
+    DynamoStore, Item, damaged, decode, encode, failed, keys,
+    refusal::{conflict, gone, in_use, missing, renamed, taken, too_many_changes, too_many_references},
+    transaction::{Cancelled, Unmet},
+};
+use crate::failure::incomplete;
+
+/// The most references of one entity. A transaction holds 100 actions; making an entity takes two and one for each.
+pub const MAX_REFERENCES: usize = 97;
+
+const MAX_ACTIONS: usize = 100;
+
+#[async_trait]
+impl<T: Entity> Repository<T> for DynamoStore {
+    async fn create(&self, entity: &T) -> Result<()> {
+        let references = references(entity)?;
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(self_key(entity)))
+            .item("name", AttributeValue::S(entity.name().to_string()))
+            .item("tags", tags(entity))
+            .item("label", label(entity))
+            .item(keys::VERSION, AttributeValue::N(entity.version().to_string()))
+            .item(keys::DOC, encode(entity)?)
+            .condition_expression("attribute_not_exists(pk)");
+        let name = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(keys::name(entity.tenant(), T::KIND, entity.name())))
+            .item(keys::ID, AttributeValue::S(entity.id().to_string()))
+            .condition_expression("attribute_not_exists(pk)");
+        let mut actions = Vec::with_capacity(2 + references.len());
+        for put in [put, name] {
+            actions.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
+        }
+        for reference in &references {
+            actions.push(self.note_use(entity, *reference, Note::Add)?);
+        }
+        self.transact(actions).await.map_err(|cancelled| match cancelled {
+            Cancelled::Other(error) => error,
+            Cancelled::Conditions(unmet) if unmet.iter().any(|unmet| unmet.action < 2) => taken(entity),
+            Cancelled::Conditions(unmet) => missing(entity, references.into_iter(), 2, &unmet),
+        })
+    }
+
+    async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>> {
+        let key = keys::entity(tenant, Reference { kind: T::KIND, id });
+        self.item(key, keys::DOC).await?.as_ref().map(decode).transpose()
+    }
+
+    async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<T>>> {
+        let Some(item) = self.item(keys::name(tenant, T::KIND, name), keys::ID).await? else { return Ok(None) };
+        let id = item
+            .get(keys::ID)
+            .and_then(|id| Uuid::parse_str(id.as_s().ok()?).ok())
+            .ok_or_else(|| damaged("a name leads to no id"))?;
+        self.get(tenant, id).await
+    }
+
+    async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut query = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :partition AND begins_with(sk, :kind)")
+            .expression_attribute_values(":partition", AttributeValue::S(keys::partition(tenant)))
+            .expression_attribute_values(":kind", AttributeValue::S(keys::prefix(T::KIND)))
+            .projection_expression(keys::DOC);
+        let mut conditions = Vec::new();
+        if let Some(tag) = &filter.tag {
+            conditions.push("contains(tags, :tag)");
+            query = query.expression_attribute_values(":tag", AttributeValue::S(tag.clone()));
+        }
+        if let Some(label) = &filter.label {
+            conditions.push("label = :label");
+            query = query.expression_attribute_values(":label", AttributeValue::S(label.clone()));
+        }
+        query = if conditions.is_empty() {
+            // One more than asked for tells whether there is a next page. A filter is applied after this limit, so
+            // with a filter it would only make for more round trips.
+            query.limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+        } else {
+            query.filter_expression(conditions.join(" AND "))
+        };
+
+        let mut items: Vec<Arc<T>> = Vec::with_capacity(limit);
+        let mut start = after.map(|id| keys::entity(tenant, Reference { kind: T::KIND, id }));
+        loop {
+            let page =
+                query.clone().set_exclusive_start_key(start).send().await.map_err(|error| failed("Query", &error))?;
+            for item in page.items.unwrap_or_default() {
+                if items.len() == limit {
+                    let next = items.last().map(|last| last.id());
+                    return Ok(Page { items, next });
+                }
+                items.push(decode(&item)?);
+            }
+            match page.last_evaluated_key {
+                Some(key) => start = Some(key),
+                None => return Ok(Page { items, next: None }),
+            }
+        }
+    }
+
+    async fn replace(&self, entity: &T) -> Result<()> {
+        let wanted = references(entity)?;
+        // The condition on the version makes sure that the entity read here is the one that is replaced.
+        let old: Arc<T> = self.get(entity.tenant(), entity.id()).await?.ok_or_else(|| gone(entity))?;
+        if old.version() + 1 != entity.version() {
+            return Err(conflict(entity, old.version()));
+        }
+        if old.name() != entity.name() {
+            return Err(renamed(&*old));
+        }
+        let held: BTreeSet<_> = old.references().into_iter().collect();
+        let changes: Vec<_> = wanted
+            .difference(&held)
+            .map(|added| (*added, Note::Add))
+            .chain(held.difference(&wanted).map(|removed| (*removed, Note::Remove)))
+            .collect();
+        if changes.len() >= MAX_ACTIONS {
+            return Err(too_many_changes(entity, MAX_ACTIONS - 1));
+        }
+
+        let update = Update::builder()
+            .table_name(&*self.table)
+            .set_key(Some(self_key(entity)))
+            .update_expression("SET doc = :doc, version = :version, tags = :tags, label = :label")
+            .condition_expression("version = :old")
+            .expression_attribute_values(":doc", encode(entity)?)
+            .expression_attribute_values(":version", AttributeValue::N(entity.version().to_string()))
+            .expression_attribute_values(":tags", tags(entity))
+            .expression_attribute_values(":label", label(entity))
+            .expression_attribute_values(":old", AttributeValue::N(old.version().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(incomplete)?;
+        let mut actions = Vec::with_capacity(1 + changes.len());
+        actions.push(TransactWriteItem::builder().update(update).build());
+        for (reference, note) in &changes {
+            actions.push(self.note_use(entity, *reference, *note)?);
+        }
+        self.transact(actions).await.map_err(|cancelled| match cancelled {
+            Cancelled::Other(error) => error,
+            Cancelled::Conditions(unmet) => match unmet.iter().find(|unmet| unmet.action == 0) {
+                Some(Unmet { item: Some(item), .. }) => conflict(entity, version(item)),
+                Some(_) => gone(entity),
+                None => missing(entity, changes.into_iter().map(|(reference, _)| reference), 1, &unmet),
+            },
+        })
+    }
+
+    async fn delete(&self, entity: &T) -> Result<()> {
+        let references = references(entity)?;
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(self_key(entity)))
+            .condition_expression("version = :version AND attribute_not_exists(used_by)")
+            .expression_attribute_values(":version", AttributeValue::N(entity.version().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let name = Delete::builder().table_name(&*self.table).set_key(Some(keys::name(
+            entity.tenant(),
+            T::KIND,
+            entity.name(),
+        )));
+        let mut actions = Vec::with_capacity(2 + references.len());
+        for delete in [delete, name] {
+            actions.push(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build());
+        }
+        for reference in &references {
+            actions.push(self.note_use(entity, *reference, Note::Remove)?);
+        }
+        self.transact(actions).await.map_err(|cancelled| match cancelled {
+            Cancelled::Other(error) => error,
+            Cancelled::Conditions(unmet) => match unmet.iter().find(|unmet| unmet.action == 0) {
+                Some(Unmet { item: Some(item), .. }) if version(item) != entity.version() => {
+                    conflict(entity, version(item))
+                }
+                Some(Unmet { item: Some(item), .. }) => in_use(entity, &users(item)),
+                Some(_) => gone(entity),
+                None => missing(entity, references.into_iter(), 2, &unmet),
+            },
+        })
+    }
+
+    async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>> {
+        let item = self.item(keys::entity(tenant, Reference { kind: T::KIND, id }), keys::USED_BY).await?;
+        Ok(item.as_ref().map(users).unwrap_or_default())
+    }
+}
+
+/// Whether a note of use is written or taken away.
+#[derive(Clone, Copy)]
+enum Note {
+    Add,
+    Remove,
+}
+
+impl DynamoStore {
+    /// Notes on what `entity` refers to that it is in use, or that it no longer is. Either needs it to exist.
+    fn note_use<T: Entity>(&self, entity: &T, target: Reference, note: Note) -> Result<TransactWriteItem> {
+        let user = keys::reference(Reference { kind: T::KIND, id: entity.id() });
+        let update = Update::builder()
+            .table_name(&*self.table)
+            .set_key(Some(keys::entity(entity.tenant(), target)))
+            .update_expression(match note {
+                Note::Add => "ADD used_by :user",
+                Note::Remove => "DELETE used_by :user",
+            })
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":user", AttributeValue::Ss(vec![user]))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+fn self_key<T: Entity>(entity: &T) -> Item {
+    keys::entity(entity.tenant(), Reference { kind: T::KIND, id: entity.id() })
+}
+
+fn references<T: Entity>(entity: &T) -> Result<BTreeSet<Reference>> {
+    let references: BTreeSet<_> = entity.references().into_iter().collect();
+    if references.len() > MAX_REFERENCES {
+        return Err(too_many_references(entity, references.len()));
+    }
+    Ok(references)
+}
+
+fn tags<T: Entity>(entity: &T) -> AttributeValue {
+    AttributeValue::L(entity.tags().iter().cloned().map(AttributeValue::S).collect())
+}
+
+fn label<T: Entity>(entity: &T) -> AttributeValue {
+    entity.label().map_or(AttributeValue::Null(true), |label| AttributeValue::S(label.to_owned()))
+}
+
+fn version(item: &Item) -> u64 {
+    item.get(keys::VERSION).and_then(|version| version.as_n().ok()?.parse().ok()).unwrap_or_default()
+}
+
+fn users(item: &Item) -> Vec<Reference> {
+    let users = item.get(keys::USED_BY).and_then(|users| users.as_ss().ok());
+    users.into_iter().flatten().filter_map(|user| keys::parse_reference(user)).collect()
+}

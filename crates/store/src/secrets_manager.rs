@@ -1,0 +1,123 @@
+//! The vault of a deployment on AWS.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    ports::{Health, Vault},
+    source::SecretRef,
+};
+
+use crate::{failure, vault};
+
+#[cfg(test)]
+mod tests;
+
+/// Secrets Manager as the vault: one secret for each reference, named by a prefix and the reference.
+#[derive(Clone, Debug)]
+pub struct SecretsManagerVault {
+    client: Client,
+    prefix: Arc<str>,
+    recovery_days: Option<u16>,
+}
+
+impl SecretsManagerVault {
+    pub(crate) fn new(client: Client, prefix: &str) -> Self {
+        Self { client, prefix: prefix.into(), recovery_days: None }
+    }
+
+    /// The same vault, whose deleted secrets an administrator can bring back for 7 to 30 days. By default they are
+    /// gone at once.
+    #[must_use]
+    pub fn with_recovery_days(self, days: u16) -> Self {
+        Self { recovery_days: Some(days), ..self }
+    }
+
+    fn name(&self, reference: &SecretRef) -> String {
+        format!("{}{}", self.prefix, reference.as_str())
+    }
+
+    async fn read(&self, name: String) -> Result<Option<SecretString>> {
+        match self.client.get_secret_value().secret_id(name).send().await {
+            Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(failed("GetSecretValue", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Vault for SecretsManagerVault {
+    async fn put(&self, reference: &SecretRef, secret: &SecretString) -> Result<()> {
+        // The SDK gives each call a token, so an attempt whose answer was lost is not taken for another secret.
+        self.client
+            .create_secret()
+            .name(self.name(reference))
+            .secret_string(secret.expose_secret())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| match error.as_service_error() {
+                Some(service) if service.is_resource_exists_exception() => vault::existing(),
+                Some(service) if service.is_limit_exceeded_exception() => {
+                    Error::new(ErrorCode::LimitExceeded, "the vault holds as many secrets as it may")
+                }
+                _ => failed("CreateSecret", &error),
+            })
+    }
+
+    async fn get(&self, reference: &SecretRef) -> Result<SecretString> {
+        self.read(self.name(reference)).await?.ok_or_else(vault::absent)
+    }
+
+    async fn delete(&self, reference: &SecretRef) -> Result<()> {
+        let delete = self.client.delete_secret().secret_id(self.name(reference));
+        let delete = match self.recovery_days {
+            Some(days) => delete.recovery_window_in_days(days.into()),
+            None => delete.force_delete_without_recovery(true),
+        };
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(failed("DeleteSecret", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Health for SecretsManagerVault {
+    fn name(&self) -> &'static str {
+        "vault"
+    }
+
+    async fn check(&self) -> Result<()> {
+        // Reading a secret that is never written needs no permission that the vault does not have anyway.
+        self.read(format!("{}health", self.prefix)).await.map(drop)
+    }
+}
+
+/// Whether there is no such secret, or only one that waits for its deletion.
+fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    let service = error.as_service_error();
+    match service.and_then(ProvideErrorMetadata::code) {
+        Some("ResourceNotFoundException") => true,
+        Some("InvalidRequestException") => service.and_then(ProvideErrorMetadata::message).is_some_and(|message| {
+            message.contains("marked for deletion") || message.contains("scheduled for deletion")
+        }),
+        _ => false,
+    }
+}
+
+fn failed<E, R>(operation: &str, error: &SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    failure::of_call("vault", operation, error)
+}

@@ -1,0 +1,178 @@
+//! The memory in front of a repository.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tidegate_core::{
+    Name, Result,
+    id::TenantId,
+    ports::{Entity, Filter, Page, Reference, Repository},
+    source::Source,
+};
+use tidegate_store::{Cached, DynamoStore};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use crate::fixtures::{TestStore, source, tenant};
+
+/// Counts the reads that reach the store, and holds each back between the store and its caller without a permit.
+struct Counting {
+    inner: DynamoStore,
+    reads: AtomicUsize,
+    permits: Semaphore,
+}
+
+impl Counting {
+    async fn read(&self) -> SemaphorePermit<'_> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.permits.acquire().await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Repository<Source> for Counting {
+    async fn create(&self, entity: &Source) -> Result<()> {
+        self.inner.create(entity).await
+    }
+    async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<Source>>> {
+        let found = self.inner.get(tenant, id).await;
+        let _permit = self.read().await;
+        found
+    }
+    async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<Source>>> {
+        let found = self.inner.find(tenant, name).await;
+        let _permit = self.read().await;
+        found
+    }
+    async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<Source>> {
+        self.inner.list(tenant, filter, after, limit).await
+    }
+    async fn replace(&self, entity: &Source) -> Result<()> {
+        self.inner.replace(entity).await
+    }
+    async fn delete(&self, entity: &Source) -> Result<()> {
+        self.inner.delete(entity).await
+    }
+    async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>> {
+        Repository::<Source>::users(&self.inner, tenant, id).await
+    }
+}
+
+struct Setup {
+    test: TestStore,
+    counting: Arc<Counting>,
+    cached: Arc<dyn Repository<Source>>,
+    tenant: TenantId,
+}
+
+impl Setup {
+    async fn new(lifetime: Duration) -> Self {
+        let test = TestStore::open().await;
+        let counting =
+            Arc::new(Counting { inner: test.store.clone(), reads: AtomicUsize::new(0), permits: Semaphore::new(1) });
+        let cached = Arc::new(Cached::new(Arc::<Counting>::clone(&counting), 100, lifetime));
+        Self { test, counting, cached, tenant: tenant() }
+    }
+
+    fn reads(&self) -> usize {
+        self.counting.reads.load(Ordering::Relaxed)
+    }
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_second_read_does_not_reach_the_store() {
+    let setup = Setup::new(LONG).await;
+    let source = source(setup.tenant, "flights");
+    setup.test.store.create(&source).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(*setup.cached.find(setup.tenant, &source.name).await.unwrap().unwrap(), source);
+        assert_eq!(*setup.cached.get(setup.tenant, source.id()).await.unwrap().unwrap(), source);
+    }
+    assert_eq!(setup.reads(), 1, "a find remembers the id too, and a get the name");
+}
+
+#[tokio::test]
+async fn what_is_written_through_it_is_seen_at_once() {
+    let setup = Setup::new(LONG).await;
+    let first = source(setup.tenant, "flights");
+    assert!(setup.cached.find(setup.tenant, &first.name).await.unwrap().is_none());
+    setup.cached.create(&first).await.unwrap();
+    assert_eq!(*setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap(), first);
+    let second = Source { version: 2, ..first.clone() };
+    setup.cached.replace(&second).await.unwrap();
+    assert_eq!(*setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap(), second);
+    assert_eq!(*setup.cached.get(setup.tenant, first.id()).await.unwrap().unwrap(), second);
+    setup.cached.delete(&second).await.unwrap();
+    assert!(setup.cached.get(setup.tenant, first.id()).await.unwrap().is_none());
+    assert!(setup.cached.find(setup.tenant, &first.name).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn another_tenant_does_not_see_what_is_remembered() {
+    let setup = Setup::new(LONG).await;
+    let source = source(setup.tenant, "flights");
+    setup.cached.create(&source).await.unwrap();
+    setup.cached.find(setup.tenant, &source.name).await.unwrap().unwrap();
+    assert!(setup.cached.find(tenant(), &source.name).await.unwrap().is_none());
+    assert!(setup.cached.get(tenant(), source.id()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_write_of_another_process_is_seen_when_the_memory_has_run_out() {
+    let setup = Setup::new(Duration::from_millis(50)).await;
+    let first = source(setup.tenant, "flights");
+    setup.cached.create(&first).await.unwrap();
+    setup.cached.get(setup.tenant, first.id()).await.unwrap();
+    setup.test.store.replace(&Source { version: 2, ..first.clone() }).await.unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while setup.cached.get(setup.tenant, first.id()).await.unwrap().unwrap().version == 1 {
+        assert!(tokio::time::Instant::now() < deadline, "the old version is still remembered");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_a_write_overtakes_leaves_nothing_behind() {
+    let setup = Setup::new(LONG).await;
+    let first = source(setup.tenant, "flights");
+    setup.cached.create(&first).await.unwrap();
+    let hold = setup.counting.permits.acquire().await.unwrap();
+    let (cached, tenant, id) = (Arc::clone(&setup.cached), setup.tenant, first.id());
+    let read = tokio::spawn(async move { cached.get(tenant, id).await.unwrap().unwrap().version });
+    while setup.reads() == 0 {
+        tokio::task::yield_now().await;
+    }
+    setup.cached.replace(&Source { version: 2, ..first.clone() }).await.unwrap();
+    drop(hold);
+    assert_eq!(read.await.unwrap(), 1, "the read began before the write");
+    assert_eq!(setup.cached.get(setup.tenant, first.id()).await.unwrap().unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn a_write_whose_caller_went_away_is_not_hidden() {
+    let setup = Setup::new(LONG).await;
+    let first = source(setup.tenant, "flights");
+    setup.cached.create(&first).await.unwrap();
+    setup.cached.get(setup.tenant, first.id()).await.unwrap();
+    setup.test.store.replace(&Source { version: 2, ..first.clone() }).await.unwrap();
+    // Polled once and dropped: what became of the write is not known.
+    let write = Source { version: 3, ..first.clone() };
+    let mut replace = setup.cached.replace(&write);
+    assert!(still_pending(&mut replace).await);
+    drop(replace);
+    assert!(setup.cached.get(setup.tenant, first.id()).await.unwrap().unwrap().version >= 2);
+}
+
+/// Polls a future once, and tells whether it is still pending.
+async fn still_pending(future: &mut (impl Future + Unpin)) -> bool {
+    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending()))
+        .await
+}

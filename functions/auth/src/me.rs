@@ -1,0 +1,31 @@
+//! Who is calling.
+
+use axum::Json;
+use serde::Serialize;
+use tidegate_core::{
+    Name,
+    id::TenantId,
+    principal::{Role, Scope},
+};
+use tidegate_http::{Caller, Problem};
+use utoipa::ToSchema;
+
+/// The caller, as it is known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Me {
+    tenant: Name,
+    tenant_id: TenantId,
+    role: Role,
+    scope: Scope,
+}
+
+/// Who is calling
+#[utoipa::path(get, path = "/v1/me", tag = "auth", responses((status = 200, body = Me)))]
+pub async fn me(Caller(principal): Caller) -> Result<Json<Me>, Problem> {
+    Ok(Json(Me {
+        tenant: principal.tenant_name.clone(),
+        tenant_id: principal.tenant,
+        role: principal.role,
+        scope: principal.scope.clone(),
+    }))
+}

@@ -1,0 +1,35 @@
+//! What the handlers need.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tidegate_core::{
+    api_key::ApiKey,
+    ports::{Clock, Ids, Repository},
+    query::Query,
+    server::Server,
+};
+use tidegate_http::Authenticator;
+
+/// What the handlers need; made once per process.
+#[derive(Clone)]
+pub struct AuthState {
+    /// Who is calling.
+    pub authenticator: Arc<Authenticator>,
+    /// The API keys.
+    pub keys: Arc<dyn Repository<ApiKey>>,
+    /// The servers a key can be narrowed to.
+    pub servers: Arc<dyn Repository<Server>>,
+    /// The queries a key can be narrowed to.
+    pub queries: Arc<dyn Repository<Query>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl FromRef<AuthState> for Arc<Authenticator> {
+    fn from_ref(state: &AuthState) -> Self {
+        Arc::clone(&state.authenticator)
+    }
+}

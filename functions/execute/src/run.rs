@@ -1,0 +1,111 @@
+//! Running statements.
+
+use axum::{
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use tidegate_core::{
+    Name,
+    budget::Limits,
+    policy::{permit_query, permit_raw},
+};
+use tidegate_engine::{
+    RunRequest,
+    encode::{Csv, Format, Json as Columnar, Markdown, Ndjson, Objects},
+};
+use tidegate_http::{Caller, JsonBody, Problem, list::Params, request_id::CurrentRequest};
+use utoipa::ToSchema;
+
+use crate::{
+    ExecuteState,
+    reply::{FormatQuery, ResultBody, buffered, streamed},
+};
+
+/// What a caller gives to run a query.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunBody {
+    /// The values of the parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    arguments: Map<String, Json>,
+    /// Where to go on: the `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: Option<String>,
+    /// Limits below those that hold anyway.
+    #[serde(default)]
+    limits: Limits,
+}
+
+/// What a caller gives to run raw SQL.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawBody {
+    /// The name of the source.
+    source: Name,
+    /// One statement that only reads.
+    sql: String,
+    /// Where to go on: the `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: Option<String>,
+    /// Limits below those that hold anyway.
+    #[serde(default)]
+    limits: Limits,
+}
+
+/// Run a query
+#[utoipa::path(post, path = "/v1/execute/{query}", tag = "execute", request_body = RunBody,
+    params(("query" = String, Path, description = "name or id"), FormatQuery),
+    responses((status = 200, body = ResultBody)))]
+pub async fn query(
+    State(state): State<ExecuteState>,
+    Caller(principal): Caller,
+    CurrentRequest(request): CurrentRequest,
+    Path(which): Path<String>,
+    Params(format): Params<FormatQuery>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RunBody>,
+) -> Result<Response, Problem> {
+    let engine = &state.engine;
+    let query = engine.query(&principal, &which).await?;
+    let permit = permit_query(&principal, &query, None, &engine.scope(&principal).await?)?;
+    let RunBody { arguments, cursor, limits } = body;
+    let run = RunRequest { arguments, cursor, limits, request: Some(request) };
+    Ok(match format.wanted(&headers)? {
+        Format::Json => buffered(engine.run_query(&permit, run, Columnar).await?),
+        Format::Objects => buffered(engine.run_query(&permit, run, Objects::default()).await?),
+        Format::Csv => buffered(engine.run_query(&permit, run, Csv).await?),
+        Format::Markdown => buffered(engine.run_query(&permit, run, Markdown).await?),
+        Format::Ndjson => streamed(engine.stream_query(&permit, run, Ndjson::default()).await?),
+    })
+}
+
+/// Run raw SQL
+///
+/// One statement that only reads, on a source with `allow_raw: true`, by an editor.
+#[utoipa::path(post, path = "/v1/execute/raw", tag = "execute", request_body = RawBody, params(FormatQuery),
+    responses((status = 200, body = ResultBody)))]
+pub async fn raw(
+    State(state): State<ExecuteState>,
+    Caller(principal): Caller,
+    CurrentRequest(request): CurrentRequest,
+    Params(format): Params<FormatQuery>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RawBody>,
+) -> Result<Response, Problem> {
+    let engine = &state.engine;
+    let source = engine.source(&principal, body.source.as_str()).await?;
+    let permit = permit_raw(&principal, &source, None)?;
+    let RawBody { sql, cursor, limits, .. } = body;
+    let run = RunRequest { cursor, limits, request: Some(request), ..RunRequest::default() };
+    Ok(match format.wanted(&headers)? {
+        Format::Json => buffered(engine.run_raw(&permit, &sql, run, Columnar).await?),
+        Format::Objects => buffered(engine.run_raw(&permit, &sql, run, Objects::default()).await?),
+        Format::Csv => buffered(engine.run_raw(&permit, &sql, run, Csv).await?),
+        Format::Markdown => buffered(engine.run_raw(&permit, &sql, run, Markdown).await?),
+        Format::Ndjson => streamed(engine.stream_raw(&permit, &sql, run, Ndjson::default()).await?),
+    })
+}

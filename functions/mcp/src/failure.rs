@@ -1,0 +1,46 @@
+//! Errors as text that a model can act on.
+
+use std::fmt::Write;
+
+use rmcp::model::{CallToolResult, ContentBlock};
+use tidegate_core::{Error, ErrorCode, id::RequestId};
+
+/// A tool error: the code, the message, each fault with its place, and what to try.
+pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
+    let mut text = format!("{}: {}", error.code(), error.message());
+    if let Some(sqlstate) = error.sqlstate() {
+        let _ = write!(text, " (SQLSTATE {sqlstate})");
+    }
+    for fault in error.faults() {
+        let told = fault.message == error.message();
+        let (field, line) = (fault.field.as_deref(), fault.line);
+        if told && field.is_none() && line.is_none() {
+            continue;
+        }
+        text.push_str("\n- ");
+        if let Some(field) = field {
+            let _ = write!(text, "{field}: ");
+        }
+        if let Some(line) = line {
+            let _ = write!(text, "line {line}, column {}: ", fault.column.unwrap_or(1));
+        }
+        text.push_str(&fault.message);
+    }
+    if let Some(advice) = advice(error.code()) {
+        let _ = write!(text, "\n{advice}");
+    }
+    if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
+        let _ = write!(text, "\nrequest id: {request}");
+    }
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+fn advice(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::Timeout => "Narrow the question (a shorter range, fewer rows, an aggregate) and try again.",
+        ErrorCode::InvalidCursor => "Call again without `cursor` to begin at the first page.",
+        ErrorCode::SourceUnavailable | ErrorCode::Unavailable => "This may pass; try again once, then tell the user.",
+        ErrorCode::StatementNotAllowed => "Only statements that read are allowed here.",
+        _ => return None,
+    })
+}

@@ -1,0 +1,227 @@
+//! The protocol side: the tools of one caller on one server.
+
+use std::sync::Arc;
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+        Implementation, ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    },
+    service::RequestContext,
+};
+use serde_json::Value as Json;
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    id::RequestId,
+    policy::permit_query,
+    principal::{Principal, Role},
+    query::Mode,
+    server::{Builtin, Server},
+};
+use tidegate_engine::{Answer, Engine, RunRequest, encode::Tool};
+
+use crate::{
+    builtin::{Call, Outcome},
+    failure::tool_error,
+    outbox::Outbox,
+    tools,
+};
+
+/// How long a client may keep a list of tools, in milliseconds.
+const TOOLS_TTL_MS: u64 = 60_000;
+
+/// Answers one request.
+#[derive(Clone)]
+pub(crate) struct ToolHandler {
+    engine: Arc<Engine>,
+    principal: Arc<Principal>,
+    server: Option<Arc<Server>>,
+    request: RequestId,
+    outbox: Outbox,
+}
+
+impl ToolHandler {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        principal: Arc<Principal>,
+        server: Option<Arc<Server>>,
+        request: RequestId,
+        outbox: Outbox,
+    ) -> Self {
+        Self { engine, principal, server, request, outbox }
+    }
+
+    /// The tools that the caller may call: what it may not call is not listed.
+    async fn tools(&self) -> Result<Vec<rmcp::model::Tool>> {
+        let role = self.principal.role;
+        let mut listed = Vec::new();
+        for query in self.engine.visible_queries(&self.principal, self.server.as_deref()).await? {
+            let least = if query.spec.mode == Mode::Read { Role::Runner } else { Role::Editor };
+            if role >= least {
+                listed.push(tools::of_query(&query));
+            }
+        }
+        if let Some(server) = self.server.as_deref().filter(|server| !server.spec.builtins.is_empty()) {
+            let sources = self.engine.sources_of(server).await?;
+            for builtin in Builtin::ALL.into_iter().filter(|builtin| server.spec.builtins.contains(builtin)) {
+                let raw = builtin == Builtin::RunSql;
+                let usable = sources.iter().filter(|source| !raw || source.allow_raw);
+                let names: Vec<_> = usable.map(|source| &source.name).collect();
+                if !names.is_empty() && (!raw || role >= Role::Runner) {
+                    listed.push(tools::of_builtin(builtin, &names));
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Runs a tool. `None` when there is no such tool for the caller.
+    async fn run(&self, name: &str, arguments: rmcp::model::JsonObject) -> Result<Option<Outcome>> {
+        let run = RunRequest { arguments, request: Some(self.request), ..RunRequest::default() };
+        if let Some(builtin) = Builtin::ALL.into_iter().find(|builtin| builtin.as_str() == name) {
+            let Some(server) = self.server.as_deref().filter(|server| server.spec.builtins.contains(&builtin)) else {
+                return Ok(None);
+            };
+            let call = Call { engine: &self.engine, principal: &self.principal, server, request: run };
+            return call.run(builtin).await.map(Some);
+        }
+        self.run_query(name, run).await
+    }
+
+    async fn run_query(&self, name: &str, mut run: RunRequest) -> Result<Option<Outcome>> {
+        let query = match self.engine.query(&self.principal, name).await {
+            // A tool has the name of its query; an id is not a tool's name.
+            Ok(query) if query.spec.name.as_str() == name => query,
+            Ok(_) => return Ok(None),
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let scope = self.engine.scope(&self.principal).await?;
+        let permit = match permit_query(&self.principal, &query, self.server.as_deref(), &scope) {
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            permit => permit?,
+        };
+        if tools::takes_cursor(&query) {
+            run.cursor = match run.arguments.shift_remove(tools::CURSOR) {
+                None | Some(Json::Null) => None,
+                Some(Json::String(cursor)) => Some(cursor),
+                Some(_) => return Err(Error::invalid_argument(tools::CURSOR, "`cursor` must be a string")),
+            };
+        }
+        let Answer { encoder, body, .. } = self.engine.run_query(&permit, run, Tool::default()).await?;
+        Ok(Some(Outcome { structured: body, text: encoder.into_text() }))
+    }
+
+    /// Who answers. Clients of 2026-07-28 expect it with every result.
+    fn identity(&self) -> Implementation {
+        let mut identity = Implementation::new("tidegate", env!("CARGO_PKG_VERSION"));
+        if let Some(server) = &self.server {
+            identity.name = server.spec.name.to_string();
+            identity.title.clone_from(&server.spec.title);
+        }
+        identity
+    }
+
+    fn meta(&self, context: &RequestContext<RoleServer>) -> Option<MetaObject> {
+        let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let identity = serde_json::to_value(self.identity()).ok().filter(|_| modern)?;
+        let mut meta = MetaObject::default();
+        meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), identity);
+        Some(meta)
+    }
+}
+
+impl ServerHandler for ToolHandler {
+    fn get_info(&self) -> ServerConfig {
+        let config =
+            ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(self.identity());
+        match self.server.as_ref().and_then(|server| server.spec.instructions.clone()) {
+            Some(instructions) => config.with_instructions(instructions),
+            None => config,
+        }
+    }
+
+    async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let mut result =
+            DiscoverResult::from_server_info(self.supported_protocol_versions().into_owned(), self.get_info());
+        result.ttl_ms = TOOLS_TTL_MS;
+        result.cache_scope = CacheScope::Private;
+        Ok(result)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params("the list of tools has one page; leave `cursor` out", None));
+        }
+        let tools = self.tools().await.map_err(|error| self.protocol_error(&error))?;
+        let mut result =
+            ListToolsResult::with_all_items(tools).with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private);
+        result.meta = self.meta(&context);
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let mut result = match self.run(&request.name, arguments).await {
+            Ok(Some(Outcome { structured, text })) => {
+                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+                result.structured_content = Some(self.outbox.keep(structured));
+                result
+            }
+            Ok(None) => {
+                return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
+            }
+            Err(error) => {
+                if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
+                    self.protocol_error(&error);
+                }
+                tool_error(&error, self.request)
+            }
+        };
+        result.meta = self.meta(&context);
+        Ok(CallToolResponse::Complete(result))
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+impl ToolHandler {
+    /// A fault of Tidegate as a protocol error; the log has what happened.
+    fn protocol_error(&self, error: &Error) -> ErrorData {
+        tracing::error!(?error, "an MCP request failed");
+        ErrorData::internal_error(format!("{} (request id {})", error.message(), self.request), None)
+    }
+}

@@ -1,0 +1,44 @@
+//! What the endpoint needs.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, session::never::NeverSessionManager};
+use tidegate_core::ports::Ids;
+use tidegate_engine::Engine;
+use tidegate_http::{Authenticator, edge::MAX_BODY};
+
+/// What the endpoint needs; made once per process.
+#[derive(Clone)]
+pub struct McpState {
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) config: StreamableHttpServerConfig,
+    pub(crate) sessions: Arc<NeverSessionManager>,
+}
+
+impl McpState {
+    /// The state of an endpoint that answers to these host names. Any other name in `Host` is refused, so that a page
+    /// in a browser cannot reach a local endpoint by a name that resolves to it.
+    pub fn new(
+        authenticator: Arc<Authenticator>,
+        engine: Arc<Engine>,
+        ids: Arc<dyn Ids>,
+        allowed_hosts: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_sse_keep_alive(None)
+            .with_max_request_body_bytes(MAX_BODY)
+            .with_allowed_hosts(allowed_hosts);
+        Self { authenticator, engine, ids, config, sessions: Arc::new(NeverSessionManager::default()) }
+    }
+}
+
+impl FromRef<McpState> for Arc<Authenticator> {
+    fn from_ref(state: &McpState) -> Self {
+        Arc::clone(&state.authenticator)
+    }
+}

@@ -1,0 +1,126 @@
+//! Tools: their names, schemas and annotations.
+
+use std::sync::{Arc, LazyLock};
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Map, Value as Json, json};
+use tidegate_core::{
+    Name, parameter,
+    query::{Mode, Query},
+    result::{Column, ColumnType},
+    server::Builtin,
+};
+
+/// The argument that goes on behind a page, beside the parameters of a query.
+pub(crate) const CURSOR: &str = "cursor";
+
+/// The tool of a query.
+pub(crate) fn of_query(query: &Query) -> Tool {
+    let spec = &query.spec;
+    let mut input = parameter::json_schema(&spec.parameters);
+    let read = spec.mode == Mode::Read;
+    if read && takes_cursor(query) {
+        add_cursor(&mut input);
+    }
+    let mut tool = Tool::new_with_raw(spec.name.to_string(), Some(spec.description.clone().into()), input)
+        .with_raw_output_schema(Arc::new(output_schema(query.columns.as_deref())));
+    tool.title = spec.title.clone();
+    tool.annotations =
+        Some(ToolAnnotations::new().read_only(read).destructive(!read).idempotent(read).open_world(false));
+    tool
+}
+
+/// Whether `cursor` is free to mean the next page.
+pub(crate) fn takes_cursor(query: &Query) -> bool {
+    query.spec.parameters.iter().all(|parameter| parameter.name != CURSOR)
+}
+
+fn add_cursor(schema: &mut JsonObject) {
+    let cursor = json!({"type": "string", "description": "next_cursor of the page before, to go on behind it"});
+    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        properties.insert(CURSOR.to_owned(), cursor);
+    }
+}
+
+/// The schema of a result. The types of the columns are told in words: a cell that was cut, or a value that only the
+/// database's own notation can hold, is a string whatever its column says.
+fn output_schema(columns: Option<&[Column]>) -> JsonObject {
+    let mut schema = RESULT_SCHEMA.clone();
+    if let (Some(columns), Some(Json::Object(rows))) =
+        (columns, schema.get_mut("properties").and_then(|p| p.get_mut("rows")))
+    {
+        let named: Vec<String> =
+            columns.iter().map(|column| format!("{} {}", column.name, type_word(column.kind))).collect();
+        rows.insert("description".to_owned(), json!(format!("[{}]", named.join(", "))));
+    }
+    schema
+}
+
+fn type_word(kind: ColumnType) -> String {
+    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+static RESULT_SCHEMA: LazyLock<JsonObject> = LazyLock::new(|| {
+    object(json!({
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "object"}},
+            "rows": {"type": "array", "items": {"type": "array"}},
+            "row_count": {"type": "integer"},
+            "truncated": {"type": ["string", "null"]},
+            "next_cursor": {"type": ["string", "null"]},
+            "elapsed_ms": {"type": "number"}
+        },
+        "required": ["columns", "rows", "row_count", "truncated", "next_cursor"]
+    }))
+});
+
+/// A built-in tool over these sources.
+pub(crate) fn of_builtin(builtin: Builtin, sources: &[&Name]) -> Tool {
+    let names: Vec<&str> = sources.iter().map(|name| name.as_str()).collect();
+    let source = json!({"type": "string", "enum": names});
+    let mut required: Vec<&str> = if names.len() == 1 { Vec::new() } else { vec!["source"] };
+    let (title, description, properties, needs, output) = match builtin {
+        Builtin::ListTables => (
+            "List tables",
+            "Lists the tables and views of a source with their comments.",
+            json!({"source": source, "schema": {"type": "string", "description": "only this schema"}}),
+            vec![],
+            json!({"type": "object", "properties": {"tables": {"type": "array", "items": {"type": "object"}}}, "required": ["tables"]}),
+        ),
+        Builtin::DescribeTable => (
+            "Describe table",
+            "Describes a table: columns with types and comments, primary key, foreign keys.",
+            json!({"source": source, "schema": {"type": "string", "description": "needed when the name is in several schemas"},
+                   "table": {"type": "string"}}),
+            vec!["table"],
+            json!({"type": "object", "properties": {"columns": {"type": "array", "items": {"type": "object"}}}, "required": ["columns"]}),
+        ),
+        Builtin::RunSql => (
+            "Run SQL",
+            "Runs one SQL statement that only reads, in the source's own dialect. Prefer a tool made for the question when there is one.",
+            json!({"source": source, "sql": {"type": "string"},
+                   "cursor": {"type": "string", "description": "next_cursor of the page before, to go on behind it"}}),
+            vec!["sql"],
+            Json::Object(RESULT_SCHEMA.clone()),
+        ),
+    };
+    required.extend(needs);
+    let mut input = object(json!({"type": "object", "properties": properties, "additionalProperties": false}));
+    if !required.is_empty() {
+        input.insert("required".to_owned(), json!(required));
+    }
+    let mut tool = Tool::new_with_raw(builtin.as_str(), Some(description.into()), input)
+        .with_raw_output_schema(Arc::new(object(output)));
+    tool.title = Some(title.to_owned());
+    tool.annotations =
+        Some(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false));
+    tool
+}
+
+fn object(json: Json) -> Map<String, Json> {
+    match json {
+        Json::Object(object) => object,
+        _ => Map::new(),
+    }
+}

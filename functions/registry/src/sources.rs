@@ -1,0 +1,250 @@
+//! Sources.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use tidegate_core::{
+    Error, Name, Result,
+    budget::Limits,
+    id::{SourceId, TenantId},
+    policy::{self, ReadRegistry, WriteSources},
+    ports::{EntityKind, find},
+    server::Server,
+    source::{Connection, Credentials, SecretRef, Source, SourceKind, SourceSpec},
+};
+use tidegate_http::{
+    Caller, JsonBody, Problem,
+    list::{ListQuery, Listed, Params},
+    version::{IfMatch, Versioned},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    RegistryState, queries,
+    state::{DeleteQuery, expect_name, expect_version},
+};
+
+/// A source, as callers see it. Its credentials are never given back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceView {
+    id: SourceId,
+    name: Name,
+    kind: SourceKind,
+    description: String,
+    connection: Connection,
+    /// Whether the vault holds credentials for it.
+    has_credentials: bool,
+    tags: Vec<String>,
+    limits: Limits,
+    allow_raw: bool,
+    version: u64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl SourceView {
+    fn of(source: &Source) -> Self {
+        Self {
+            id: source.id,
+            name: source.name.clone(),
+            kind: source.connection.kind(),
+            description: source.description.clone(),
+            connection: source.connection.clone(),
+            has_credentials: source.secret.is_some(),
+            tags: source.tags.clone(),
+            limits: source.limits,
+            allow_raw: source.allow_raw,
+            version: source.version,
+            created_at: source.created_at,
+            updated_at: source.updated_at,
+        }
+    }
+}
+
+/// Register a source
+#[utoipa::path(post, path = "/v1/sources", tag = "sources", request_body = SourceSpec,
+    responses((status = 201, body = SourceView)))]
+pub async fn create(
+    State(state): State<RegistryState>,
+    Caller(principal): Caller,
+    JsonBody(spec): JsonBody<SourceSpec>,
+) -> Result<(StatusCode, Versioned<SourceView>), Problem> {
+    let permit = policy::permit::<WriteSources>(&principal)?;
+    let id = SourceId::from_uuid(state.ids.uuid());
+    let secret = keep(&state, permit.tenant(), id, spec.credentials.as_ref()).await?;
+    let now = state.clock.now();
+    let source = Source {
+        id,
+        tenant: permit.tenant(),
+        name: spec.name,
+        description: spec.description,
+        connection: spec.connection,
+        secret,
+        tags: spec.tags,
+        limits: spec.limits,
+        allow_raw: spec.allow_raw,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    if let Err(error) = state.sources.create(&source).await {
+        forget(&state, source.secret.as_ref()).await;
+        return Err(error.into());
+    }
+    Ok((StatusCode::CREATED, Versioned(1, SourceView::of(&source))))
+}
+
+/// List the sources
+#[utoipa::path(get, path = "/v1/sources", tag = "sources", params(ListQuery),
+    responses((status = 200, body = Listed<SourceView>)))]
+pub async fn list(
+    State(state): State<RegistryState>,
+    Caller(principal): Caller,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Listed<SourceView>>, Problem> {
+    let permit = policy::permit::<ReadRegistry>(&principal)?;
+    let page = state.sources.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
+    Ok(Json(Listed::of(page, SourceView::of)))
+}
+
+/// Read a source
+#[utoipa::path(get, path = "/v1/sources/{source}", tag = "sources",
+    params(("source" = String, Path, description = "name or id")), responses((status = 200, body = SourceView)))]
+pub async fn read(
+    State(state): State<RegistryState>,
+    Caller(principal): Caller,
+    Path(which): Path<String>,
+) -> Result<Versioned<SourceView>, Problem> {
+    let permit = policy::permit::<ReadRegistry>(&principal)?;
+    let source = find(&*state.sources, permit.tenant(), &which).await?;
+    Ok(Versioned(source.version, SourceView::of(&source)))
+}
+
+/// Replace a source
+///
+/// Leaving out `credentials` keeps the ones there are, unless the connection leads elsewhere: then they are dropped,
+/// so that nobody can send a stored password to a server of their own.
+#[utoipa::path(put, path = "/v1/sources/{source}", tag = "sources", request_body = SourceSpec,
+    params(("source" = String, Path, description = "name or id"), ("if-match" = String, Header, description = "the version that was read")),
+    responses((status = 200, body = SourceView)))]
+pub async fn replace(
+    State(state): State<RegistryState>,
+    Caller(principal): Caller,
+    Path(which): Path<String>,
+    IfMatch(version): IfMatch,
+    JsonBody(spec): JsonBody<SourceSpec>,
+) -> Result<Versioned<SourceView>, Problem> {
+    let permit = policy::permit::<WriteSources>(&principal)?;
+    let stored = find(&*state.sources, permit.tenant(), &which).await?;
+    expect_version(&*stored, version)?;
+    expect_name(&*stored, &spec.name)?;
+    let secret = match &spec.credentials {
+        Some(credentials) => keep(&state, stored.tenant, stored.id, Some(credentials)).await?,
+        None if stored.connection == spec.connection => stored.secret.clone(),
+        None => None,
+    };
+    let source = Source {
+        description: spec.description,
+        connection: spec.connection,
+        secret,
+        tags: spec.tags,
+        limits: spec.limits,
+        allow_raw: spec.allow_raw,
+        version: version + 1,
+        updated_at: state.clock.now(),
+        ..Source::clone(&stored)
+    };
+    let replaced = state.sources.replace(&source).await;
+    let obsolete = if replaced.is_ok() { &stored.secret } else { &source.secret };
+    if stored.secret != source.secret {
+        forget(&state, obsolete.as_ref()).await;
+    }
+    replaced?;
+    Ok(Versioned(source.version, SourceView::of(&source)))
+}
+
+/// Delete a source
+#[utoipa::path(delete, path = "/v1/sources/{source}", tag = "sources",
+    params(("source" = String, Path, description = "name or id"), ("if-match" = String, Header, description = "the version that was read"), DeleteQuery),
+    responses((status = 204)))]
+pub async fn delete(
+    State(state): State<RegistryState>,
+    Caller(principal): Caller,
+    Path(which): Path<String>,
+    IfMatch(version): IfMatch,
+    Params(options): Params<DeleteQuery>,
+) -> Result<StatusCode, Problem> {
+    let permit = policy::permit::<WriteSources>(&principal)?;
+    let source = find(&*state.sources, permit.tenant(), &which).await?;
+    expect_version(&*source, version)?;
+    if options.cascade {
+        free(&state, &source).await?;
+    }
+    state.sources.delete(&source).await?;
+    forget(&state, source.secret.as_ref()).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes the queries of a source and takes it out of the servers that show it.
+async fn free(state: &RegistryState, source: &Source) -> Result<()> {
+    for user in state.sources.users(source.tenant, source.id.as_uuid()).await? {
+        match user.kind {
+            EntityKind::Query => {
+                if let Some(query) = state.queries.get(source.tenant, user.id).await? {
+                    queries::free(state, &query).await?;
+                    state.queries.delete(&query).await?;
+                }
+            }
+            EntityKind::Server => {
+                if let Some(server) = state.servers.get(source.tenant, user.id).await? {
+                    let mut without = Server::clone(&server);
+                    without.source_ids.retain(|id| *id != source.id);
+                    without.spec.sources.retain(|name| *name != source.name);
+                    without.version += 1;
+                    without.updated_at = state.clock.now();
+                    state.servers.replace(&without).await?;
+                }
+            }
+            EntityKind::Source | EntityKind::ApiKey => {
+                return Err(Error::internal(format_args!("a {} refers to source {}", user.kind, source.id)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps credentials in the vault under a new reference.
+async fn keep(
+    state: &RegistryState,
+    tenant: TenantId,
+    id: SourceId,
+    credentials: Option<&Credentials>,
+) -> Result<Option<SecretRef>> {
+    let Some(credentials) = credentials else { return Ok(None) };
+    let reference = SecretRef::new(tenant, id, state.ids.uuid());
+    let secret = serde_json::json!({"password": credentials.password.expose_secret()}).to_string();
+    state.vault.put(&reference, &SecretString::from(secret)).await?;
+    Ok(Some(reference))
+}
+
+/// Forgets credentials that nothing refers to. A failure leaves an entry that nobody can reach, so it is only logged.
+async fn forget(state: &RegistryState, reference: Option<&SecretRef>) {
+    if let Some(reference) = reference
+        && let Err(error) = state.vault.delete(reference).await
+    {
+        tracing::warn!(?error, "a secret that is not needed any more stays in the vault");
+    }
+}
+
+/// The source that a query names.
+pub(crate) async fn named(state: &RegistryState, tenant: TenantId, name: &Name) -> Result<Arc<Source>> {
+    let source = state.sources.find(tenant, name).await?;
+    source.ok_or_else(|| Error::invalid_argument("source", format!("there is no source `{name}`")))
+}

@@ -1,0 +1,26 @@
+# Its folder goes with it, so nothing needs to be written back.
+stop_signal=KILL
+
+prepare() {
+    mariadb-install-db --no-defaults --datadir="$FOLDER/data" --auth-root-authentication-method=normal --skip-test-db &&
+        # Runs before the first connection is taken. The test user owns every database whose name begins with its own.
+        cat >"$FOLDER/init.sql" <<SQL
+CREATE DATABASE $DATABASE;
+CREATE USER $TEST_USER@'%' IDENTIFIED BY '$TEST_PASSWORD';
+GRANT ALL ON \`$DATABASE%\`.* TO $TEST_USER@'%';
+CREATE OR REPLACE USER $ADMIN_USER@'127.0.0.1' IDENTIFIED BY '$ADMIN_PASSWORD';
+GRANT ALL ON *.* TO $ADMIN_USER@'127.0.0.1' WITH GRANT OPTION;
+SQL
+}
+
+run() {
+    exec mariadbd --no-defaults --datadir="$FOLDER/data" --socket="$FOLDER/socket" --pid-file="$FOLDER/pid" \
+        --init-file="$FOLDER/init.sql" --port="$1" --bind-address=127.0.0.1 --skip-name-resolve \
+        --ssl-cert="$FOLDER/server.pem" --ssl-key="$FOLDER/server.key" \
+        --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
+        --skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M
+}
+
+is_ready() {
+    grep -q 'ready for connections' "$FOLDER/log"
+}

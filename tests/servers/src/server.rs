@@ -1,0 +1,203 @@
+//! A server and the process that supervises it.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::Path,
+    process::{Child, Command, Stdio},
+    str::FromStr,
+};
+
+use crate::programs::Packages;
+
+/// How often a start is tried, each time on another port: another process may take the first in between.
+const ATTEMPTS: usize = 5;
+
+/// What differs between the servers.
+pub(crate) struct Product {
+    pub(crate) scheme: &'static str,
+    pub(crate) url_variable: &'static str,
+    pub(crate) packages: Packages,
+    pub(crate) admin: &'static str,
+    pub(crate) script: &'static str,
+}
+
+/// A running database server, with a database that belongs to an ordinary user.
+#[derive(Debug)]
+pub struct Server {
+    /// Its address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// A user who owns the database and has no other privilege.
+    pub user: String,
+    /// That user's password.
+    pub password: String,
+    /// An empty database. MariaDB: every database whose name begins with this name belongs to the user as well.
+    pub database: String,
+    /// The administrator; the user itself when a variable named the server.
+    pub admin_user: String,
+    /// The administrator's password.
+    pub admin_password: String,
+    /// The certificate authority of its certificate, in PEM; the certificate is of `127.0.0.1` only. None when a variable
+    /// named the server.
+    pub ca: Option<String>,
+    scheme: &'static str,
+    /// Holds the pipe that the server lives as long as; the kernel closes it with the process.
+    _supervisor: Option<Child>,
+}
+
+impl Server {
+    /// The URL of the database, for its user.
+    pub fn url(&self) -> String {
+        self.url_of(&self.user, &self.password)
+    }
+
+    /// The URL of the database, for the administrator.
+    pub fn admin_url(&self) -> String {
+        self.url_of(&self.admin_user, &self.admin_password)
+    }
+
+    fn url_of(&self, user: &str, password: &str) -> String {
+        format!("{}://{user}:{password}@{}:{}/{}", self.scheme, self.host, self.port, self.database)
+    }
+
+    pub(crate) fn given_or_started(product: &Product) -> Self {
+        match env::var(product.url_variable) {
+            Ok(url) => Self::given(product.scheme, &url).unwrap_or_else(|| {
+                panic!("{} must be {}://user:password@host:port/database", product.url_variable, product.scheme)
+            }),
+            Err(_) => Self::start(product),
+        }
+    }
+
+    fn given(scheme: &'static str, url: &str) -> Option<Self> {
+        let (login, place) = url.strip_prefix(scheme)?.strip_prefix("://")?.rsplit_once('@')?;
+        let (user, password) = login.split_once(':')?;
+        let (address, database) = place.split_once('/')?;
+        let (host, port) = address.rsplit_once(':')?;
+        Some(Self {
+            host: host.to_owned(),
+            port: u16::from_str(port).ok()?,
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.to_owned(),
+            admin_user: user.to_owned(),
+            admin_password: password.to_owned(),
+            ca: None,
+            scheme,
+            _supervisor: None,
+        })
+    }
+
+    fn start(product: &Product) -> Self {
+        let path = product.packages.path(product.url_variable);
+        // The supervisor removes it, also when this process cannot.
+        let folder =
+            tempfile::Builder::new().prefix("test-server-").tempdir().expect("cannot create a temporary folder").keep();
+        let [password, admin_password] = [random_word(), random_word()];
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", product.script, "supervise"])
+            .current_dir(&folder)
+            .env("PATH", path)
+            .env("FOLDER", &folder)
+            .env("ADMIN_USER", product.admin)
+            .env("ADMIN_PASSWORD", &admin_password)
+            .env("TEST_USER", "tidegate")
+            .env("TEST_PASSWORD", &password)
+            .env("DATABASE", "tidegate")
+            // The signals that stop a test runner go to its group; the supervisor has to outlive them to clean up.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        run_unprivileged(&mut command, &folder);
+        let mut supervisor = command.spawn().expect("cannot start /bin/sh");
+        let mut answers = Answers { lines: BufReader::new(supervisor.stdout.take().expect("stdout is a pipe")) };
+
+        let scheme = product.scheme;
+        if let Err(output) = answers.expect("prepared") {
+            panic!("the {scheme} server cannot be set up:\n{output}");
+        }
+        let ca = fs::read_to_string(folder.join("ca.pem")).expect("the supervisor made a certificate");
+        let mut failures = String::new();
+        for _ in 0..ATTEMPTS {
+            let port = free_port();
+            let orders = supervisor.stdin.as_mut().expect("stdin is a pipe");
+            writeln!(orders, "{port}").expect("the supervisor reads");
+            match answers.expect("ready") {
+                Ok(()) => {
+                    return Self {
+                        host: "127.0.0.1".to_owned(),
+                        port,
+                        user: "tidegate".to_owned(),
+                        password,
+                        database: "tidegate".to_owned(),
+                        admin_user: product.admin.to_owned(),
+                        admin_password,
+                        ca: Some(ca),
+                        scheme,
+                        _supervisor: Some(supervisor),
+                    };
+                }
+                Err(output) => failures.push_str(&output),
+            }
+        }
+        panic!("the {scheme} server does not start:\n{failures}");
+    }
+}
+
+/// What the supervisor says.
+struct Answers<R> {
+    lines: R,
+}
+
+impl<R: BufRead> Answers<R> {
+    /// Waits for the wanted answer. What was said instead is the error.
+    fn expect(&mut self, wanted: &str) -> Result<(), String> {
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            match self.lines.read_line(&mut line) {
+                Ok(read) if read > 0 && line.trim_end() == wanted => return Ok(()),
+                Ok(read) if read > 0 && line.trim_end() != "failed" => said.push_str(&line),
+                _ => return Err(said),
+            }
+        }
+    }
+}
+
+/// Both servers refuse to run as root. The folder's owner tells whether this process is root's.
+fn run_unprivileged(command: &mut Command, folder: &Path) {
+    if fs::metadata(folder).expect("cannot look at a folder").uid() != 0 {
+        return;
+    }
+    let (user, group) = ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| Some((numeric_id("-u", name)?, numeric_id("-g", name)?)))
+        .expect("root needs a user `postgres` or `nobody` to run servers as");
+    chown(folder, Some(user), Some(group)).expect("cannot give a folder away");
+    command.uid(user).gid(group);
+}
+
+fn numeric_id(flag: &str, user: &str) -> Option<u32> {
+    let output = Command::new("id").args([flag, user]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("cannot listen on 127.0.0.1");
+    listener.local_addr().expect("a listener has an address").port()
+}
+
+fn random_word() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    format!("{:032x}", u128::from_ne_bytes(bytes))
+}

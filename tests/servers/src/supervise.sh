@@ -1,0 +1,54 @@
+
+# Runs one database server until the standard input ends. The owner holds the other end of that pipe, so its death, however
+# it dies, ends it. The environment gives FOLDER, ADMIN_USER, ADMIN_PASSWORD, TEST_USER, TEST_PASSWORD and DATABASE.
+# Says `prepared`; then each line read is a port to listen on, and the answer is `ready`, or `failed` to try another.
+
+pid=
+end() {
+    trap - EXIT
+    if [ -n "$pid" ]; then
+        kill "-$stop_signal" "$pid" 2>/dev/null
+        wait "$pid"
+    fi
+    cd /
+    rm -rf "$FOLDER"
+    exit
+}
+trap end EXIT
+trap exit HUP INT TERM
+
+# A certificate of 127.0.0.1 and of no other name, from an authority of its own: ca.pem, server.pem, server.key.
+certify() {
+    key="ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    echo 'subjectAltName = IP:127.0.0.1' >"$FOLDER/names"
+    # shellcheck disable=SC2086
+    openssl req -x509 -newkey $key -days 2 -subj '/CN=test authority' -keyout "$FOLDER/ca.key" -out "$FOLDER/ca.pem" &&
+        openssl req -newkey $key -subj '/CN=test server' -keyout "$FOLDER/server.key" -out "$FOLDER/server.csr" &&
+        openssl x509 -req -in "$FOLDER/server.csr" -CA "$FOLDER/ca.pem" -CAkey "$FOLDER/ca.key" -CAcreateserial \
+            -days 2 -extfile "$FOLDER/names" -out "$FOLDER/server.pem" &&
+        chmod 600 "$FOLDER/server.key"
+}
+
+log=$FOLDER/log
+: >"$log"
+if ! { certify && prepare; } </dev/null >>"$log" 2>&1; then
+    cat "$log"
+    exit 1
+fi
+echo prepared
+
+while read -r port; do
+    # The server gets neither pipe of the owner, who would otherwise wait for it.
+    run "$port" </dev/null >>"$log" 2>&1 &
+    pid=$!
+    until is_ready; do
+        if ! kill -0 "$pid" 2>/dev/null; then
+            pid=
+            tail -n 5 "$log"
+            echo failed
+            continue 2
+        fi
+        sleep 0.02
+    done
+    echo ready
+done

@@ -1,0 +1,154 @@
+//! PostgreSQL and MariaDB sources, from registration to rows over HTTP and MCP, with real servers.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::{Value as Json, json};
+use sqlx::Connection as _;
+use test_servers::Server;
+use tests::{Client, TestServer};
+
+fn source(name: &str, kind: &str, server: &Server) -> Json {
+    json!({
+        "name": name,
+        "connection": {kind: {"host": server.host, "port": server.port, "database": server.database,
+                              "user": server.user, "tls": {"mode": "off"}}},
+        "credentials": {"password": server.password},
+        "allow_raw": true,
+    })
+}
+
+/// Makes a table through a write query, fills it, and reads it in every way.
+async fn journey(owner: &Client, name: &str, product: &str) {
+    let table = format!("t_{}", std::process::id());
+    assert_eq!(owner.post(&format!("/v1/sources/{name}/test"), &json!({})).await.expect(200)["product"], product);
+    let text = if name == "maria" { "varchar(20)" } else { "text" };
+    // A query that changes the shape of the database is refused, so the table is made by the test's own client.
+    make_table(
+        name,
+        &format!("CREATE TABLE {table} (id integer PRIMARY KEY, name {text} NOT NULL, price numeric(10,2))"),
+    )
+    .await;
+
+    let add = json!({
+        "name": format!("{name}_add"), "description": "adds", "source": name, "mode": "write",
+        "statement": format!("INSERT INTO {table} (id, name, price) VALUES ({{{{ id }}}}, {{{{ name }}}}, {{{{ price }}}})"),
+        "parameters": [
+            {"name": "id", "type": "integer", "example": 1}, {"name": "name", "type": "string", "example": "x"},
+            {"name": "price", "type": "number", "required": false},
+        ],
+    });
+    owner.post("/v1/queries", &add).await.expect(201);
+    for id in 1..=5 {
+        let arguments =
+            json!({"id": id, "name": format!("thing {id}"), "price": if id == 5 { Json::Null } else { json!("1.10") }});
+        assert_eq!(owner.run(&format!("{name}_add"), arguments).await.expect(200)["rows"], json!([[1]]));
+    }
+    let duplicate =
+        owner.run(&format!("{name}_add"), json!({"id": 1, "name": "x"})).await.problem(422, "database_error");
+    assert_eq!(duplicate["sqlstate"], if name == "maria" { "23000" } else { "23505" });
+
+    let find = json!({
+        "name": format!("{name}_find"), "description": "finds", "source": name,
+        "statement": format!("SELECT id, name, price FROM {table} WHERE id IN ({{{{ ids | inlist }}}}) {{% if like %}}AND name LIKE {{{{ like }}}}{{% endif %}}"),
+        "parameters": [
+            {"name": "ids", "type": "list", "items": {"type": "integer"}, "example": [1]},
+            {"name": "like", "type": "string", "required": false},
+        ],
+        "order": [{"column": "id"}],
+    });
+    let found = owner.post("/v1/queries", &find).await.expect(201);
+    assert_eq!((&found["proof"], &found["columns"][2]["type"]), (&json!("described"), &json!("decimal")));
+    let mut seen = Vec::new();
+    let mut cursor = Json::Null;
+    loop {
+        let body = json!({"arguments": {"ids": [1, 2, 3, 4, 5]}, "limits": {"rows": 2}, "cursor": cursor});
+        let page = owner.post(&format!("/v1/execute/{name}_find"), &body).await.expect(200);
+        seen.extend(page["rows"].as_array().unwrap().iter().cloned());
+        cursor = page["next_cursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 5);
+    assert_eq!((&seen[0], &seen[4]), (&json!([1, "thing 1", "1.10"]), &json!([5, "thing 5", null])));
+    let some = owner.run(&format!("{name}_find"), json!({"ids": [1, 2], "like": "%2"})).await.expect(200);
+    assert_eq!(some["rows"], json!([[2, "thing 2", "1.10"]]));
+    assert_eq!(owner.run(&format!("{name}_find"), json!({"ids": []})).await.expect(200)["rows"], json!([]));
+
+    let server = json!({"name": name, "queries": [format!("{name}_find")], "sources": [name],
+                        "builtins": ["list_tables", "describe_table", "run_sql"]});
+    owner.post("/v1/servers", &server).await.expect(201);
+    let path = format!("/t/demo/mcp/{name}");
+    let call = json!({"name": format!("{name}_find"), "arguments": {"ids": [3]}});
+    let rows = owner.mcp_modern(&path, "tools/call", call).await.expect(200);
+    assert_eq!(rows["result"]["structuredContent"]["rows"], json!([[3, "thing 3", "1.10"]]));
+    let described = owner
+        .mcp_legacy(&path, "tools/call", json!({"name": "describe_table", "arguments": {"table": table}}))
+        .await
+        .expect(200);
+    assert!(described["result"]["content"][0]["text"].as_str().unwrap().contains("primary key (id)"), "{described:#}");
+
+    let raw = async |sql: String| owner.post("/v1/execute/raw", &json!({"source": name, "sql": sql})).await;
+    raw(format!("DELETE FROM {table}")).await.problem(403, "statement_not_allowed");
+    raw("SELEC 1".to_owned()).await.problem(422, "invalid_statement");
+    let absent = raw("SELECT * FROM no_such_table".to_owned()).await.problem(422, "database_error");
+    assert_eq!(absent["sqlstate"], if name == "maria" { "42S02" } else { "42P01" });
+    assert_eq!(raw(format!("SELECT count(*) AS n FROM {table}")).await.expect(200)["rows"], json!([[5]]));
+}
+
+/// Runs DDL, which no route of Tidegate does.
+async fn make_table(name: &str, statement: &str) {
+    let statement = sqlx::AssertSqlSafe(statement.to_owned());
+    if name == "maria" {
+        let mut connection = sqlx::MySqlConnection::connect(&test_servers::mariadb().url()).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    } else {
+        let mut connection = sqlx::PgConnection::connect(&test_servers::postgres().url()).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn postgres_from_registration_to_rows() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    owner.post("/v1/sources", &source("pg", "postgres", test_servers::postgres())).await.expect(201);
+    journey(&owner, "pg", "PostgreSQL").await;
+}
+
+#[tokio::test]
+async fn mariadb_from_registration_to_rows() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    owner.post("/v1/sources", &source("maria", "mysql", test_servers::mariadb())).await.expect(201);
+    journey(&owner, "maria", "MariaDB").await;
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    for (kind, real) in [("postgres", test_servers::postgres()), ("mysql", test_servers::mariadb())] {
+        let (wrong, gone) = (format!("{kind}-wrong"), format!("{kind}-gone"));
+        let mut spec = source(&wrong, kind, real);
+        spec["credentials"]["password"] = json!("not-the-password");
+        owner.post("/v1/sources", &spec).await.expect(201);
+        let problem = owner.post(&format!("/v1/sources/{wrong}/test"), &json!({})).await;
+        problem.problem(502, "source_authentication_failed");
+        assert!(!problem.text.contains("not-the-password"));
+
+        let mut spec = source(&gone, kind, real);
+        spec["connection"][kind]["port"] = json!(1);
+        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.post(&format!("/v1/sources/{gone}/test"), &json!({})).await.problem(502, "source_unavailable");
+        let query = json!({"name": format!("{kind}-unproved"), "description": "d", "source": gone, "statement": "SELECT 1 AS one"});
+        assert_eq!(owner.post("/v1/queries", &query).await.expect(201)["proof"], "parsed");
+        owner.run(&format!("{kind}-unproved"), json!({})).await.problem(502, "source_unavailable");
+
+        // TLS is the default, and a server without it is not spoken to in the clear.
+        let mut spec = source(&format!("{kind}-tls"), kind, real);
+        spec["connection"][kind].as_object_mut().unwrap().remove("tls");
+        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.post(&format!("/v1/sources/{kind}-tls/test"), &json!({})).await.problem(502, "source_unavailable");
+    }
+}
