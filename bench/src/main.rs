@@ -29,6 +29,7 @@ pub(crate) fn calls(rows: u32) -> u32 {
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir()?;
     let ours = tidegate::start(folder.path()).await?;
     println!(

@@ -12,7 +12,7 @@ async fn define(owner: &Client, name: &str, statement: &str, more: Json) {
     owner.post("/v1/queries", &spec).await.expect(201);
 }
 
-const ODD: &str = "SELECT 1 AS n, 'a|b\"c,d' AS t, NULL AS nothing, 9007199254740993 AS big, 0.5 AS f";
+const ODD: &str = "SELECT 1 AS n, 'a|b\"c,d' AS t, NULL AS missing, 9007199254740993 AS big, 0.5 AS f";
 
 #[tokio::test]
 async fn a_result_comes_in_every_format() {
@@ -30,7 +30,7 @@ async fn a_result_comes_in_every_format() {
     assert_eq!(objects["rows"][0]["t"], "a|b\"c,d");
     let csv = owner.send(Method::POST, "/v1/execute/odd", &[("accept", "text/csv")], body()).await;
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
-    assert_eq!(csv.text, "n,t,nothing,big,f\r\n1,\"a|b\"\"c,d\",,9007199254740993,0.5\r\n");
+    assert_eq!(csv.text, "n,t,missing,big,f\r\n1,\"a|b\"\"c,d\",,9007199254740993,0.5\r\n");
     let markdown = owner.send(Method::POST, "/v1/execute/odd", &[("accept", "text/markdown")], body()).await;
     assert_eq!(markdown.text.lines().nth(2).unwrap(), "| 1 | a\\|b\"c,d |  | 9007199254740993 | 0.5 |");
     let ndjson = owner.send(Method::POST, "/v1/execute/odd?format=ndjson", &[], body()).await;

@@ -104,6 +104,8 @@ impl Client {
         if base.cannot_be_a_base() {
             return Err(Failure::Usage(format!("`{base}` is not the address of a server: it begins with https://")));
         }
+        // More than one provider is linked, so one has to be chosen. The first that is installed stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))

@@ -20,8 +20,6 @@ use clap::Parser;
 /// Does what the command line asks and prints the outcome. The exit code is 0 when it was done, 1 when it failed, and
 /// 2 when the command line makes no sense.
 pub async fn run() -> ExitCode {
-    // More than one provider is linked. The first installed stays; there is none before this.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     terminal::choose_colours();
     match commands::run(commands::Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ mod catalog;
 mod connect;
 mod decode;
 mod error;
+mod lease;
 mod run;
 mod types;
 
@@ -21,7 +22,8 @@ use tidegate_statement::{Class, Statement};
 use tokio::{sync::watch, time::timeout_at};
 
 use crate::{Connector, ServerInfo};
-use connect::{Access, Lease, Sessions};
+use connect::{Access, Sessions};
+use lease::Lease;
 
 /// A source on a MySQL or MariaDB server.
 pub struct MysqlConnector {
@@ -66,6 +68,8 @@ impl MysqlConnector {
         .await
     }
 
+    /// Runs a statement in its transaction. A session that has run more than reads and writes of rows is not given back:
+    /// such a statement may change its variables, its database, its locks.
     async fn run_into<S: RowSink>(&self, statement: &Statement, deadline: Deadline, sink: &mut S) -> Result<()> {
         let arguments = bind::arguments(statement.binds())?;
         let class = statement.class();
@@ -78,7 +82,11 @@ impl MysqlConnector {
             match ran {
                 Ok(()) if class != Class::Read => Ok(Some(lease)),
                 ran => {
-                    lease.give_back().await;
+                    if class <= Class::Write {
+                        lease.give_back().await
+                    } else {
+                        lease.retire().await
+                    }
                     ran.map(|()| None)
                 }
             }
@@ -92,8 +100,7 @@ impl MysqlConnector {
     async fn commit(&self, mut lease: Lease, class: Class, deadline: Deadline) -> Result<()> {
         let committed = self.within(deadline, async {
             lease.commit().await?;
-            // Statements beyond reading and writing rows may change the session: its variables, locks, database.
-            if class == Class::Write {
+            if class <= Class::Write {
                 lease.keep()
             } else {
                 lease.retire().await

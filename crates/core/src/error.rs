@@ -21,7 +21,7 @@ pub enum ErrorCode {
     InvalidArgument,
     /// The template of a query is wrong.
     InvalidTemplate,
-    /// The statement cannot be parsed, or its database refuses it when it is prepared.
+    /// The statement cannot be parsed, or cannot be paged as it is declared to be.
     InvalidStatement,
     /// The statement does more than the caller's way of running it allows.
     StatementNotAllowed,
@@ -49,7 +49,7 @@ pub enum ErrorCode {
     SourceUnavailable,
     /// The source refuses the credentials.
     SourceAuthenticationFailed,
-    /// The source refuses or fails the statement.
+    /// The database refuses the statement when it is prepared, or fails it when it runs.
     DatabaseError,
     /// The deadline passed.
     Timeout,

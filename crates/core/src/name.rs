@@ -63,12 +63,14 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// The candidate nearest to `given` when it is near enough to be what was meant.
+/// The candidate nearest to `given` when it is near enough to be what was meant: a few letters off, or the same
+/// beginning.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = 1 + given.len() / 4;
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(given, candidate), candidate))
-        .filter(|(score, _)| *score > 0.75)
+        .filter(|(score, candidate)| *score > 0.8 || strsim::damerau_levenshtein(given, candidate) <= slips)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
@@ -90,6 +92,7 @@ mod tests {
     #[test]
     fn nearest_is_near() {
         assert_eq!(nearest("carier", ["carrier", "origin"]), Some("carrier"));
+        assert_eq!(nearest("tga", ["kind", "tag"]), Some("tag"));
         assert_eq!(nearest("zzz", ["carrier", "origin"]), None);
     }
 }

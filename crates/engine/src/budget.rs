@@ -194,6 +194,10 @@ fn size(cell: Cell<'_>) -> u64 {
 #[async_trait]
 impl<E: Encoder> RowSink for BudgetedSink<E> {
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
+        // A statement without a result set is settled when it has ended.
+        if columns.is_empty() {
+            return Ok(());
+        }
         if let Some(order) = &mut self.order {
             order.locate(&columns)?;
         }

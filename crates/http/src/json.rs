@@ -41,8 +41,11 @@ pub fn unreadable(rejection: BytesRejection) -> Problem {
     Problem(error.with_context(rejection))
 }
 
-/// Reads a JSON text.
+/// Reads a JSON object. An array is refused, although serde would take it for a structure field by field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::new(ErrorCode::InvalidRequest, "the body must be a JSON object, not an array"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();

@@ -86,7 +86,8 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Par
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         Query::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(|rejection| {
             let text = rejection.body_text();
-            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            // The extractor's own words and the key stand before the message, each with a colon behind it.
+            let text = text.rsplit(": ").next().unwrap_or(&text);
             let mut quoted = text.split('`').skip(1).step_by(2);
             let near = quoted.next().and_then(|given| nearest(given, quoted).map(str::to_owned));
             let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

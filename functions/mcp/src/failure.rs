@@ -9,7 +9,7 @@ use tidegate_core::{Error, ErrorCode, id::RequestId};
 pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
     let mut text = format!("{}: {}", error.code(), error.message());
     if let Some(sqlstate) = error.sqlstate() {
-        let _ = write!(text, " (SQLSTATE {sqlstate})");
+        let _ = write!(text, " (the database's code: {sqlstate})");
     }
     for fault in error.faults() {
         let told = fault.message == error.message();

@@ -49,15 +49,18 @@ fn output_schema(columns: Option<&[Column]>) -> JsonObject {
     if let (Some(columns), Some(Json::Object(rows))) =
         (columns, schema.get_mut("properties").and_then(|p| p.get_mut("rows")))
     {
-        let named: Vec<String> =
-            columns.iter().map(|column| format!("{} {}", column.name, type_word(column.kind))).collect();
+        let named: Vec<String> = columns.iter().map(described).collect();
         rows.insert("description".to_owned(), json!(format!("[{}]", named.join(", "))));
     }
     schema
 }
 
-fn type_word(kind: ColumnType) -> String {
-    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+/// The name of a column, with its type where that is known.
+fn described(column: &Column) -> String {
+    match serde_json::to_value(column.kind) {
+        Ok(Json::String(kind)) if column.kind != ColumnType::Any => format!("{} {kind}", column.name),
+        _ => column.name.clone(),
+    }
 }
 
 static RESULT_SCHEMA: LazyLock<JsonObject> = LazyLock::new(|| {

@@ -142,7 +142,9 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
         };
         table.add_row([view.name.as_str(), view.role.as_str(), &scope_text(&view.scope), &state]);
     }
-    table.column_iter_mut().for_each(|column| drop(column.set_padding((0, 2))));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     terminal::print(&format!("{}\n", table.trim_fmt()))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use tidegate_core::{
     catalog::{ForeignKey, Schema, Table, TableColumn, TableDetail, TableKind},
 };
 
-use super::{connect::Lease, decode};
+use super::{decode, lease::Lease};
 
 const SCHEMAS: &str = "SELECT schema_name FROM information_schema.schemata \
     WHERE schema_name NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY schema_name";

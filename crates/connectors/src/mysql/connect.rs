@@ -1,4 +1,4 @@
-//! How sessions are opened, protected, bounded and given back.
+//! How sessions are opened, protected and bounded.
 //!
 //! The driver's own pool is not used: it knows nothing of a session but its connection, while the product and the id of
 //! each are needed here; and it goes on trying a server that refuses connections until the time is over, and then says
@@ -21,12 +21,11 @@ use tidegate_core::{
     source::{Credentials, Endpoint, TlsMode},
 };
 use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{timeout, timeout_at},
 };
 
-use super::error;
+use super::{error, lease::Lease};
 
 const PORT: u16 = 3306;
 /// How long a server may take to accept a connection; one that takes longer cannot be reached.
@@ -66,9 +65,9 @@ pub(super) struct Sessions {
 }
 
 /// An open connection and what is known of it.
-struct Session {
-    connection: MySqlConnection,
-    id: u64,
+pub(super) struct Session {
+    pub(super) connection: MySqlConnection,
+    pub(super) id: u64,
     product: Product,
     version: String,
     idle_since: Instant,
@@ -126,8 +125,7 @@ impl Sessions {
             Some(session) => session,
             None => self.open(access, deadline).await?,
         };
-        let guard = Guard { sessions: Arc::clone(self), id: session.id, state: State::Running, permit: Some(permit) };
-        Ok(Lease { session, guard })
+        Ok(Lease::new(session, Arc::clone(self), permit))
     }
 
     /// An idle session that still works. Beginning the transaction is the test, and costs no round trip of its own.
@@ -160,6 +158,19 @@ impl Sessions {
         }
     }
 
+    /// Takes a session whose transaction has ended.
+    pub(super) fn take_back(&self, mut session: Session) {
+        if !self.permits.is_closed() {
+            session.idle_since = Instant::now();
+            self.idle().push(session);
+        }
+    }
+
+    /// The server, as host and port.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Closes the idle sessions; no other is opened.
     pub(super) async fn close(&self) {
         self.permits.close();
@@ -175,7 +186,7 @@ impl Sessions {
     }
 
     /// Ends the session `id` on the server. Killing the query alone would miss one that is on its way to the server.
-    async fn kill(&self, id: u64) {
+    pub(super) async fn kill(&self, id: u64) {
         let killed = timeout(KILL_LIMIT, async {
             let mut connection = self.options.connect().await?;
             sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await?;
@@ -227,7 +238,16 @@ impl Session {
         Ok(())
     }
 
-    async fn close(self) {
+    /// The product's name, and its version as it says it.
+    pub(super) fn server(&self) -> (&'static str, &str) {
+        let product = match self.product {
+            Product::MariaDb => "MariaDB",
+            Product::MySql => "MySQL",
+        };
+        (product, &self.version)
+    }
+
+    pub(super) async fn close(self) {
         if let Err(error) = self.connection.close().await {
             tracing::debug!(%error, "a session was not closed in good order");
         }
@@ -239,118 +259,6 @@ fn native_mode(mode: &str) -> Option<String> {
     let is_native = |mode: &&str| !FOREIGN_MODES.contains(mode);
     let native: Vec<_> = mode.split(',').filter(is_native).collect();
     (native.len() < mode.split(',').count()).then(|| native.join(","))
-}
-
-/// A session in use. Unless it is ended in good order it is closed when it is dropped, never given back; and if its
-/// statement may be running still, the server is told to stop.
-pub(super) struct Lease {
-    // Dropped first: the connection is closed before anything else is done about it.
-    session: Session,
-    guard: Guard,
-}
-
-struct Guard {
-    sessions: Arc<Sessions>,
-    id: u64,
-    state: State,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// A statement may be running, or its answer may be unread.
-    Running,
-    /// The last answer was read to its end.
-    Settled,
-    /// The connection is of no more use, and has no statement to stop.
-    Broken,
-}
-
-impl Lease {
-    /// The connection, to send something on: from here on the session is busy until [`Lease::settle`].
-    pub(super) fn connection(&mut self) -> &mut MySqlConnection {
-        self.guard.state = State::Running;
-        &mut self.session.connection
-    }
-
-    /// The product's name, and its version as it says it.
-    pub(super) fn server(&self) -> (&'static str, &str) {
-        let product = match self.session.product {
-            Product::MariaDb => "MariaDB",
-            Product::MySql => "MySQL",
-        };
-        (product, &self.session.version)
-    }
-
-    /// The last answer was read to its end.
-    pub(super) fn settle(&mut self) {
-        self.guard.state = State::Settled;
-    }
-
-    /// The error of a statement. An error that the server sent ends an answer; any other leaves the connection unusable.
-    pub(super) fn fail(&mut self, error: sqlx::Error) -> Error {
-        self.guard.state = match error {
-            sqlx::Error::Database(_) => State::Settled,
-            sqlx::Error::Io(_) => State::Broken,
-            _ => State::Running,
-        };
-        error::of_statement(error, &self.guard.sessions.address)
-    }
-
-    /// Commits the transaction.
-    pub(super) async fn commit(&mut self) -> Result<()> {
-        self.end_transaction("COMMIT").await
-    }
-
-    /// Ends the transaction without its changes and gives the session back, if it can still be used.
-    pub(super) async fn give_back(mut self) {
-        if self.guard.state == State::Settled && self.end_transaction("ROLLBACK").await.is_ok() {
-            self.keep();
-        }
-    }
-
-    /// Gives the session back after its transaction has ended.
-    pub(super) fn keep(self) {
-        let Self { mut session, guard } = self;
-        if guard.state == State::Settled && !guard.sessions.permits.is_closed() {
-            session.idle_since = Instant::now();
-            guard.sessions.idle().push(session);
-        }
-    }
-
-    /// Closes the session in good order: its statement may have changed it in ways that the next user would notice.
-    pub(super) async fn retire(self) {
-        let Self { session, guard } = self;
-        if guard.state == State::Settled {
-            session.close().await;
-        }
-    }
-
-    async fn end_transaction(&mut self, statement: &'static str) -> Result<()> {
-        match sqlx::raw_sql(statement).execute(self.connection()).await {
-            Ok(_) => {
-                self.settle();
-                Ok(())
-            }
-            Err(error) => Err(self.fail(error)),
-        }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if self.state != State::Running {
-            return;
-        }
-        // Without a runtime the process is ending, and the server notices that the connection is closed.
-        let Ok(runtime) = Handle::try_current() else { return };
-        let (sessions, id, permit) = (Arc::clone(&self.sessions), self.id, self.permit.take());
-        runtime.spawn(async move {
-            sessions.kill(id).await;
-            // Until here the session counts: the server may still be busy with it.
-            drop(permit);
-        });
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tidegate_core::{
 use tidegate_statement::{Class, Statement};
 use tokio::time::timeout;
 
-use super::{connect::Lease, decode, types};
+use super::{decode, lease::Lease, types};
 
 /// How many more rows are read, and for how long, once the sink has enough: a page often ends just before its result does,
 /// and a session whose answer was read to the end can be used again. Reading a large result to its end would take seconds.

@@ -16,12 +16,9 @@ pub(super) fn preparing(failure: Failure, text: &str) -> Error {
             // The driver prepares the text without the white space around it.
             let begin = text.len() - text.trim_start().len();
             let (line, column) = place(text, begin + usize::try_from(offset).unwrap_or(0));
-            Error::new(ErrorCode::InvalidStatement, msg.clone())
+            Error::new(ErrorCode::DatabaseError, msg.clone())
                 .with_sqlstate(error.extended_code.to_string())
                 .with_faults(vec![Fault::at(line, column, msg)])
-        }
-        Failure::SqliteFailure(error, Some(message)) if error.code == Sqlite::Unknown => {
-            Error::new(ErrorCode::InvalidStatement, message).with_sqlstate(error.extended_code.to_string())
         }
         Failure::MultipleStatement => several_statements(),
         other => running(other),

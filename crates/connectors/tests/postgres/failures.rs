@@ -40,15 +40,6 @@ async fn an_unknown_database_is_named() {
     assert!(error.message().contains("\"nowhere\""), "{error}");
 }
 
-#[tokio::test]
-async fn a_server_without_tls_is_not_talked_to_in_plain_text() {
-    for mode in [TlsMode::VerifyFull, TlsMode::VerifyCa] {
-        let error = test_failure(&Endpoint { tls: Tls { mode, ca: None }, ..endpoint() }, &credentials()).await;
-        assert_eq!(error.code(), ErrorCode::SourceUnavailable);
-        assert!(error.message().contains("offers no TLS"), "{error}");
-    }
-}
-
 #[test]
 fn the_folder_of_a_socket_is_no_host_and_any_text_no_certificate() {
     let socket = Endpoint { host: "/var/run/postgresql".to_owned(), ..endpoint() };

@@ -7,5 +7,6 @@ mod binds;
 mod catalog;
 mod failures;
 mod fixture;
+mod tls;
 mod transactions;
 mod types;

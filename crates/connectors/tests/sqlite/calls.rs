@@ -44,14 +44,14 @@ async fn a_statement_described_is_not_run() {
     assert!(fixture.connector.describe(&statement("DELETE FROM t"), deadline).await.unwrap().is_empty());
     assert_eq!(fixture.row("SELECT count(*) FROM t").await, ["Integer(3)"]);
     let error = fixture.connector.describe(&statement("SELECT absent FROM t"), deadline).await.unwrap_err();
-    assert_eq!(error.code(), ErrorCode::InvalidStatement);
+    assert_eq!(error.code(), ErrorCode::DatabaseError);
 }
 
 #[tokio::test]
 async fn errors_have_their_place_and_the_words_of_sqlite() {
     let fixture = Fixture::new(SCHEMA);
     let error = fixture.run("\n SELECT a,\n  nope FROM t").await.map(|_| ()).unwrap_err();
-    assert_eq!((error.code(), error.message()), (ErrorCode::InvalidStatement, "no such column: nope"));
+    assert_eq!((error.code(), error.message()), (ErrorCode::DatabaseError, "no such column: nope"));
     assert_eq!(error.faults().iter().map(|fault| (fault.line, fault.column)).collect::<Vec<_>>(), [(Some(3), Some(3))]);
 
     let error = fixture.run("SELECT abs(-9223372036854775808)").await.map(|_| ()).unwrap_err();

@@ -173,7 +173,7 @@ fn a_reading_session_refuses_all_that_is_not_a_read() {
 /// SQLite keeps its own tables from being changed before it asks the authorizer.
 fn expected(text: &str) -> ErrorCode {
     let own = ["UPDATE sqlite_schema", "DELETE FROM places_node"].iter().any(|begin| text.starts_with(begin));
-    if own { ErrorCode::InvalidStatement } else { ErrorCode::StatementNotAllowed }
+    if own { ErrorCode::DatabaseError } else { ErrorCode::StatementNotAllowed }
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn reads_of_every_kind_are_allowed() {
 fn a_misspelt_identifier_in_quotes_is_an_error_and_no_text() {
     let fixture = Fixture::new();
     let error = fixture.refused(Access::Read, "SELECT\n  \"bb\" FROM t");
-    assert_eq!(error.code(), ErrorCode::InvalidStatement);
+    assert_eq!(error.code(), ErrorCode::DatabaseError);
     assert_eq!(error.faults().first().map(|fault| (fault.line, fault.column)), Some((Some(2), Some(3))), "{error:?}");
 }
 

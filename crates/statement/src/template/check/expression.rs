@@ -18,7 +18,7 @@ const MAX_COPIES: u64 = 100;
 
 impl<'s> Checker<'_, 's> {
     /// What stands in `{{ … }}`.
-    fn emission(&mut self, expression: &Expr<'s>) {
+    pub(super) fn emission(&mut self, expression: &Expr<'s>) {
         if let Expr::Filter(filter) = expression
             && let Some(inner) = &filter.expr
             && matches!(filter.name, "ident" | "inlist")
@@ -53,7 +53,7 @@ impl<'s> Checker<'_, 's> {
         }
     }
 
-    fn expression(&mut self, expression: &Expr<'s>) -> Shape {
+    pub(super) fn expression(&mut self, expression: &Expr<'s>) -> Shape {
         let shape = self.shape(expression);
         if shape.copies > MAX_COPIES {
             self.fault(expression.span(), format!("this joins too many values: more than {MAX_COPIES}"));
