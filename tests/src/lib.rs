@@ -1,8 +1,5 @@
 //! What the end-to-end tests share: a server with the demo in a temporary folder, and a client of it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this crate is for tests only; a failure is a failed test")]
-#![allow(missing_docs, clippy::allow_attributes_without_reason)]
-
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};

@@ -1,7 +1,5 @@
 //! Who may do what.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use serde_json::{Value as Json, json};
 use tests::TestServer;
 

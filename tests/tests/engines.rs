@@ -1,7 +1,5 @@
 //! PostgreSQL and MariaDB sources, from registration to rows over HTTP and MCP, with real servers.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
 use test_servers::Server;

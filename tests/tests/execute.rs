@@ -1,7 +1,5 @@
 //! Running queries over HTTP: formats, pages, budgets, bad input.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tests::{Client, TestServer};

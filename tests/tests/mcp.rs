@@ -1,7 +1,5 @@
 //! The MCP endpoint, spoken to as clients of both eras do.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tests::TestServer;

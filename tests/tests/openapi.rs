@@ -1,7 +1,5 @@
 //! The OpenAPI document.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use tests::TestServer;
 
 #[tokio::test]

@@ -79,6 +79,12 @@ impl ApiArguments {
     }
 }
 
+/// Chooses the cryptography of TLS for the process. More than one is linked, and then neither is chosen by itself.
+pub(crate) fn choose_tls_provider() {
+    // The first that is installed stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A client of one server with one key.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -104,8 +110,7 @@ impl Client {
         if base.cannot_be_a_base() {
             return Err(Failure::Usage(format!("`{base}` is not the address of a server: it begins with https://")));
         }
-        // More than one provider is linked, so one has to be chosen. The first that is installed stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_tls_provider();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use self::{environment::Environment, platform::Platform, record::Record};
-use crate::{commands::DevArguments, failure::Failure};
+use crate::{client::choose_tls_provider, commands::DevArguments, failure::Failure};
 
 /// Runs the local server until it is told to stop.
 pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
@@ -45,6 +45,7 @@ pub struct LocalServer {
 impl LocalServer {
     /// Starts a server on the loopback address, with its data in a folder. At its first start it makes the demo tenant.
     pub(crate) async fn start(folder: &Path, port: u16, environment: Environment) -> Result<Self, Failure> {
+        choose_tls_provider();
         let listener = listen(port).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         let platform = Platform::open(folder, &environment).await?;

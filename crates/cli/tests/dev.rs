@@ -1,6 +1,6 @@
 //! `tidegate dev` as a person starts it: the built command in a folder of its own.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     fs,

@@ -47,7 +47,16 @@ macro_rules! each {
 
 impl AnyConnector {
     /// The connector for a source. Nothing is opened yet; only settings are checked.
-    pub fn new(connection: &Connection, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
+    pub fn new(
+        connection: &Connection,
+        #[cfg_attr(
+            not(any(feature = "postgres", feature = "mysql")),
+            expect(unused_variables, reason = "a file needs no credentials")
+        )]
+        credentials: Option<&Credentials>,
+        #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "a server needs no settings"))]
+        config: &ConnectorConfig,
+    ) -> Result<Self> {
         match connection {
             #[cfg(feature = "postgres")]
             Connection::Postgres(endpoint) => PostgresConnector::new(endpoint, credentials).map(Self::Postgres),

@@ -1,5 +1,6 @@
 //! The SQLite connector against files made by SQLite.
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod calls;
 mod catalog;

@@ -1,4 +1,0 @@
-//! .
-
-/// A  source.
-pub struct  {}
