@@ -1,6 +1,6 @@
 # Each target is a recipe that a person could type. `make help` lists them.
 .POSIX:
-.PHONY: help dev test check lint docs deny bench clean
+.PHONY: help dev test clients check lint docs deny bench clean
 
 RELEASE = target/release/tidegate
 
@@ -14,7 +14,11 @@ dev: ## Build and start Tidegate on http://127.0.0.1:9000 (ARGS="--port 9001 --d
 test: ## Run every test; PostgreSQL and MariaDB are started, or installed, as needed
 	cargo test --workspace
 
-check: lint test docs deny ## All that continuous integration runs
+clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
+	cargo build --package tidegate
+	tests/clients/run
+
+check: lint clients test docs deny ## All that continuous integration runs
 
 lint: ## Formatting and lints
 	cargo fmt --all --check

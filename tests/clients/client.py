@@ -20,6 +20,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ListToolsResult, Tool
 
+# The mode of the SDK for each version of the protocol.
 ERAS = {"legacy": "2025-11-25", "2026-07-28": "2026-07-28"}
 QUERIES = {
     "busiest_routes",
@@ -77,10 +78,10 @@ def spelled(cell: Any) -> str:
 
 
 class Checks:
-    """What is checked over one connection. Each check is a method or a case of one, and can fail alone."""
+    """What is checked over one connection. Each case can fail alone."""
 
-    def __init__(self, client: Client, listed: ListToolsResult, version: str) -> None:
-        self.client, self.listed, self.version = client, listed, version
+    def __init__(self, client: Client, listed: ListToolsResult, era: str) -> None:
+        self.client, self.listed, self.era = client, listed, era
         self.tools = {tool.name: tool for tool in listed.tools}
 
     def cases(self) -> dict[str, Check]:
@@ -106,9 +107,9 @@ class Checks:
         return rows_of(self.tools[name], await self.call(name, **arguments))
 
     async def negotiated(self) -> None:
-        equal(self.client.protocol_version, self.version)
+        equal(self.client.protocol_version, self.era)
         result = await self.call("list_airlines")
-        if self.version == ERAS["legacy"]:
+        if self.era == ERAS["legacy"]:
             equal(self.client.server_info.name, "flights")
             assert self.client.server_capabilities.tools is not None
             assert self.client.instructions

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod entity;
 pub mod queries;
 pub mod servers;
 pub mod sources;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use tidegate_core::{
     Error, Result,
     id::QueryId,
-    policy::{self, ReadRegistry, WriteQueries},
-    ports::{EntityKind, find},
+    policy::{self, WriteQueries},
+    ports::EntityKind,
     query::{Proof, Query, QuerySpec},
     result::Column,
     server::{Builtin, Server},
@@ -24,10 +24,7 @@ use tidegate_http::{
 };
 use utoipa::ToSchema;
 
-use crate::{
-    RegistryState, sources,
-    state::{DeleteQuery, expect_name, expect_version},
-};
+use crate::{RegistryState, entity, entity::DeleteQuery, sources};
 
 /// A query, as callers see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,9 +104,7 @@ pub async fn list(
     Caller(principal): Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed<QueryView>>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let page = state.queries.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
-    Ok(Json(Listed::of(page, QueryView::of)))
+    Ok(entity::list(&*state.queries, &principal, &query, QueryView::of).await?)
 }
 
 /// Read a query
@@ -120,9 +115,7 @@ pub async fn read(
     Caller(principal): Caller,
     Path(which): Path<String>,
 ) -> Result<Versioned<QueryView>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let query = find(&*state.queries, permit.tenant(), &which).await?;
-    Ok(Versioned(query.version, QueryView::of(&query)))
+    Ok(entity::read(&*state.queries, &principal, &which, QueryView::of).await?)
 }
 
 /// Replace a query
@@ -137,9 +130,8 @@ pub async fn replace(
     JsonBody(spec): JsonBody<QuerySpec>,
 ) -> Result<Versioned<QueryView>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    let stored = find(&*state.queries, permit.tenant(), &which).await?;
-    expect_version(&*stored, version)?;
-    expect_name(&*stored, &spec.name)?;
+    let stored = entity::current(&*state.queries, permit.tenant(), &which, version).await?;
+    entity::expect_name(&*stored, &spec.name)?;
     let source = sources::named(&state, permit.tenant(), &spec.source).await?;
     let checked = state.engine.check(&spec, &source).await?;
     let query = Query {
@@ -167,8 +159,7 @@ pub async fn delete(
     Params(options): Params<DeleteQuery>,
 ) -> Result<StatusCode, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    let query = find(&*state.queries, permit.tenant(), &which).await?;
-    expect_version(&*query, version)?;
+    let query = entity::current(&*state.queries, permit.tenant(), &which, version).await?;
     if options.cascade {
         free(&state, &query).await?;
     }

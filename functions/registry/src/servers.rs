@@ -11,8 +11,8 @@ use tidegate_core::{
     Error, Name, Result,
     error::{ErrorCode, Fault},
     id::{QueryId, ServerId, SourceId, TenantId},
-    policy::{self, ReadRegistry, WriteQueries},
-    ports::{Entity, Repository, find},
+    policy::{self, WriteQueries},
+    ports::{Entity, Repository},
     server::{Server, ServerSpec},
 };
 use tidegate_http::{
@@ -22,10 +22,7 @@ use tidegate_http::{
 };
 use utoipa::ToSchema;
 
-use crate::{
-    RegistryState,
-    state::{expect_name, expect_version},
-};
+use crate::{RegistryState, entity};
 
 /// A server, as callers see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,9 +83,8 @@ pub async fn list(
     Caller(principal): Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed<ServerView>>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let page = state.servers.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
-    Ok(Json(Listed::of(page, |server| ServerView::of(server, &principal.tenant_name))))
+    Ok(entity::list(&*state.servers, &principal, &query, |server| ServerView::of(server, &principal.tenant_name))
+        .await?)
 }
 
 /// Read a server
@@ -99,9 +95,8 @@ pub async fn read(
     Caller(principal): Caller,
     Path(which): Path<String>,
 ) -> Result<Versioned<ServerView>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let server = find(&*state.servers, permit.tenant(), &which).await?;
-    Ok(Versioned(server.version, ServerView::of(&server, &principal.tenant_name)))
+    Ok(entity::read(&*state.servers, &principal, &which, |server| ServerView::of(server, &principal.tenant_name))
+        .await?)
 }
 
 /// Replace a server
@@ -116,9 +111,8 @@ pub async fn replace(
     JsonBody(spec): JsonBody<ServerSpec>,
 ) -> Result<Versioned<ServerView>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    let stored = find(&*state.servers, permit.tenant(), &which).await?;
-    expect_version(&*stored, version)?;
-    expect_name(&*stored, &spec.name)?;
+    let stored = entity::current(&*state.servers, permit.tenant(), &which, version).await?;
+    entity::expect_name(&*stored, &spec.name)?;
     let (query_ids, source_ids) = resolve(&state, permit.tenant(), &spec).await?;
     let server = Server {
         spec,
@@ -143,8 +137,7 @@ pub async fn delete(
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    let server = find(&*state.servers, permit.tenant(), &which).await?;
-    expect_version(&*server, version)?;
+    let server = entity::current(&*state.servers, permit.tenant(), &which, version).await?;
     state.servers.delete(&server).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,8 +14,8 @@ use tidegate_core::{
     Error, Name, Result,
     budget::Limits,
     id::{SourceId, TenantId},
-    policy::{self, ReadRegistry, WriteSources},
-    ports::{EntityKind, find},
+    policy::{self, WriteSources},
+    ports::EntityKind,
     server::Server,
     source::{Connection, Credentials, SecretRef, Source, SourceKind, SourceSpec},
 };
@@ -26,10 +26,7 @@ use tidegate_http::{
 };
 use utoipa::ToSchema;
 
-use crate::{
-    RegistryState, queries,
-    state::{DeleteQuery, expect_name, expect_version},
-};
+use crate::{RegistryState, entity, entity::DeleteQuery, queries};
 
 /// A source, as callers see it. Its credentials are never given back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -109,9 +106,7 @@ pub async fn list(
     Caller(principal): Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed<SourceView>>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let page = state.sources.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
-    Ok(Json(Listed::of(page, SourceView::of)))
+    Ok(entity::list(&*state.sources, &principal, &query, SourceView::of).await?)
 }
 
 /// Read a source
@@ -122,9 +117,7 @@ pub async fn read(
     Caller(principal): Caller,
     Path(which): Path<String>,
 ) -> Result<Versioned<SourceView>, Problem> {
-    let permit = policy::permit::<ReadRegistry>(&principal)?;
-    let source = find(&*state.sources, permit.tenant(), &which).await?;
-    Ok(Versioned(source.version, SourceView::of(&source)))
+    Ok(entity::read(&*state.sources, &principal, &which, SourceView::of).await?)
 }
 
 /// Replace a source
@@ -142,9 +135,8 @@ pub async fn replace(
     JsonBody(spec): JsonBody<SourceSpec>,
 ) -> Result<Versioned<SourceView>, Problem> {
     let permit = policy::permit::<WriteSources>(&principal)?;
-    let stored = find(&*state.sources, permit.tenant(), &which).await?;
-    expect_version(&*stored, version)?;
-    expect_name(&*stored, &spec.name)?;
+    let stored = entity::current(&*state.sources, permit.tenant(), &which, version).await?;
+    entity::expect_name(&*stored, &spec.name)?;
     let secret = match &spec.credentials {
         Some(credentials) => keep(&state, stored.tenant, stored.id, Some(credentials)).await?,
         None if stored.connection == spec.connection => stored.secret.clone(),
@@ -182,8 +174,7 @@ pub async fn delete(
     Params(options): Params<DeleteQuery>,
 ) -> Result<StatusCode, Problem> {
     let permit = policy::permit::<WriteSources>(&principal)?;
-    let source = find(&*state.sources, permit.tenant(), &which).await?;
-    expect_version(&*source, version)?;
+    let source = entity::current(&*state.sources, permit.tenant(), &which, version).await?;
     if options.cascade {
         free(&state, &source).await?;
     }
