@@ -71,7 +71,8 @@ async function run(revision) {
   // It fails, since scenarios that do not apply are run too.
   await once(child, "exit");
   return (scenario) => {
-    const found = readdirSync(folder).filter((name) => name.replace(/-\d{4}-\d\d-\d\dT.*/, "") === `server-${scenario}`);
+    const untimed = (name) => name.replace(/-\d{4}-\d\d-\d\dT.*/, "");
+    const found = readdirSync(folder).filter((name) => untimed(name) === `server-${scenario}`);
     if (found.length !== 1) throw new Error(`${found.length} results of the scenario ${scenario}`);
     return JSON.parse(readFileSync(join(folder, found[0], "checks.json"), "utf8"));
   };

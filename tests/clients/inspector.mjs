@@ -18,11 +18,10 @@ const TOOL_IS_ERROR = 5;
 
 /** Runs the command line and gives back what it printed; `exits` is how it must end. */
 function inspect(era, options, { key = apiKey, exits = 0 } = {}) {
-  const target = ["--cli", url, "--transport", "http", "--header", `Authorization: Bearer ${key}`, "--stored-auth-only"];
-  const run = spawnSync(process.execPath, [launcher, ...target, "--protocol-era", era, "--format", "json", ...options], {
-    encoding: "utf8",
-    timeout: 20_000,
-  });
+  const target = ["--cli", url, "--transport", "http", "--protocol-era", era];
+  const auth = ["--header", `Authorization: Bearer ${key}`, "--stored-auth-only"];
+  const command = [launcher, ...target, ...auth, "--format", "json", ...options];
+  const run = spawnSync(process.execPath, command, { encoding: "utf8", timeout: 20_000 });
   assert.equal(run.status, exits, `exit ${run.status ?? run.signal}: ${run.stderr}`);
   return run;
 }

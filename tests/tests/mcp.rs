@@ -116,8 +116,10 @@ async fn what_goes_wrong_in_a_tool_is_a_tool_error_that_helps() {
     let text = failed("run_sql", json!({"source": "other", "sql": "SELECT 1"})).await;
     assert!(text.contains("there is flights"), "{text}");
 
-    let unknown = owner.mcp_legacy(PATH, "tools/call", json!({"name": "no_such", "arguments": {}})).await.expect(200);
+    let unknown =
+        owner.mcp_legacy(PATH, "tools/call", json!({"name": "list_table", "arguments": {}})).await.expect(200);
     assert_eq!(unknown["error"]["code"], -32602);
+    assert_eq!(unknown["error"]["message"], "there is no tool `list_table`; did you mean `list_tables`?");
 }
 
 #[tokio::test]
@@ -156,6 +158,6 @@ async fn messages_that_are_none_are_answered_in_json_rpc() {
     let foreign = owner
         .send(Method::POST, PATH, &[("host", "evil.example"), ("content-type", "application/json")], Some(ping))
         .await;
-    assert_eq!(foreign.status, 403);
+    assert_eq!(foreign.expect(403)["error"]["code"], -32600);
     owner.mcp_legacy("/t/demo/mcp/nope", "tools/list", json!({})).await.problem(404, "not_found");
 }

@@ -202,7 +202,9 @@ impl Client {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        Failure::message(format!("{} cannot be reached: {cause}", self.base))
+        let local = matches!(self.base.host_str(), Some("127.0.0.1" | "localhost"));
+        let hint = if local { "; is `tidegate dev` running?" } else { "" };
+        Failure::message(format!("{} cannot be reached: {cause}{hint}", self.base))
     }
 }
 

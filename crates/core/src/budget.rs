@@ -1,11 +1,13 @@
 //! The limits of one execution.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The limits of one execution. Each layer may narrow what the layer above allows, and none may widen it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// The most rows of one page.
     pub rows: u64,
@@ -29,27 +31,27 @@ impl Default for Budget {
 pub struct Limits {
     /// The most rows of one page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    pub rows: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub rows: Option<NonZeroU64>,
     /// The most bytes of one encoded page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    pub bytes: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub bytes: Option<NonZeroU64>,
     /// The most bytes of one cell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    pub cell_bytes: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub cell_bytes: Option<NonZeroU64>,
     /// The most wall time, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    pub time_ms: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub time_ms: Option<NonZeroU64>,
 }
 
 impl Budget {
-    /// The budget after `limits`: each number is the lesser of the two, and at least 1.
+    /// The budget after `limits`: each number is the lesser of the two.
     #[must_use]
     pub fn narrowed(self, limits: &Limits) -> Self {
-        let least = |ours: u64, theirs: Option<u64>| theirs.map_or(ours, |theirs| theirs.clamp(1, ours));
+        let least = |ours: u64, theirs: Option<NonZeroU64>| theirs.map_or(ours, |theirs| theirs.get().min(ours));
         Self {
             rows: least(self.rows, limits.rows),
             bytes: least(self.bytes, limits.bytes),
@@ -66,8 +68,8 @@ mod tests {
     #[test]
     fn limits_narrow_and_never_widen() {
         let budget = Budget::default();
-        let narrowed = budget.narrowed(&Limits { rows: Some(10), bytes: Some(u64::MAX), ..Limits::default() });
+        let narrowed =
+            budget.narrowed(&Limits { rows: NonZeroU64::new(10), bytes: Some(NonZeroU64::MAX), ..Limits::default() });
         assert_eq!(narrowed, Budget { rows: 10, ..budget });
-        assert_eq!(budget.narrowed(&Limits { rows: Some(0), ..Limits::default() }).rows, 1);
     }
 }

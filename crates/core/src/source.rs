@@ -115,7 +115,7 @@ pub enum TlsMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteFile {
-    /// The path of the file; a relative one is taken from the folder Tidegate runs in.
+    /// The path of the file; a relative one begins at the data folder.
     #[schema(example = "data/flights.sqlite")]
     pub path: String,
     /// The most sessions open at once in one process.

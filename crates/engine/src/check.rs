@@ -1,15 +1,16 @@
 //! The proof of a query when it is saved.
 
 use serde::Serialize;
-use tidegate_connectors::Connector;
+use tidegate_connectors::{AnyConnector, Connector};
 use tidegate_core::{
     Error, ErrorCode, Result,
+    deadline::Deadline,
     error::Fault,
     query::{Mode, Proof, QuerySpec},
     result::Column,
     source::Source,
 };
-use tidegate_statement::Window;
+use tidegate_statement::{Statement, Window};
 use utoipa::ToSchema;
 
 use crate::{Engine, page::locate, templates::compile};
@@ -39,25 +40,17 @@ impl Engine {
             return Err(Error::new(ErrorCode::InvalidRequest, fault.message.clone()).with_faults(vec![fault]));
         }
         let template = compile(spec, source)?;
-        let arguments = template.parameters().examples()?;
-        let statement = template.bind(&arguments)?;
-        statement.require(spec.mode)?;
-        let text = statement.text().to_owned();
+        let full = template.bind(&template.parameters().examples()?)?;
+        // What is optional may take another branch when it is left out.
+        let least = template.bind(&template.parameters().required_examples()?)?;
+        full.require(spec.mode)?;
+        least.require(spec.mode)?;
+        let text = full.text().to_owned();
         let mut warnings = Vec::new();
 
         let deadline = self.deadline(&self.parts.budget.narrowed(&source.limits));
         let described = match self.pools.get(source).await {
-            Ok(connector) => match connector.describe(&statement, deadline).await {
-                Ok(columns) if spec.order.is_empty() => Ok(columns),
-                Ok(columns) => {
-                    for order in &spec.order {
-                        locate(&order.column, &columns)?;
-                    }
-                    let paged = statement.page(Window { rows: 1, from: None, order: &spec.order })?;
-                    connector.describe(&paged.statement, deadline).await.map(|_| columns)
-                }
-                Err(error) => Err(error),
-            },
+            Ok(connector) => describe(&connector, spec, full, least, deadline).await,
             Err(error) => Err(error),
         };
         let (proof, columns) = match described {
@@ -70,6 +63,28 @@ impl Engine {
         };
         Ok(Checked { proof, statement: text, columns, warnings })
     }
+}
+
+/// Has the source prepare the statement in both forms, and as a page when its order is declared.
+async fn describe(
+    connector: &AnyConnector,
+    spec: &QuerySpec,
+    full: Statement,
+    least: Statement,
+    deadline: Deadline,
+) -> Result<Vec<Column>> {
+    let columns = connector.describe(&full, deadline).await?;
+    if least.text() != full.text() {
+        connector.describe(&least, deadline).await?;
+    }
+    if !spec.order.is_empty() {
+        for order in &spec.order {
+            locate(&order.column, &columns)?;
+        }
+        let paged = full.page(Window { rows: 1, from: None, order: &spec.order })?;
+        connector.describe(&paged.statement, deadline).await?;
+    }
+    Ok(columns)
 }
 
 /// Whether an error says nothing of the statement.

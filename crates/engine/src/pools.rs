@@ -6,7 +6,7 @@ use moka::future::Cache;
 use secrecy::ExposeSecret;
 use tidegate_connectors::{AnyConnector, Connector, ConnectorConfig};
 use tidegate_core::{
-    Error, Result,
+    Error, ErrorCode, Result,
     id::SourceId,
     ports::Vault,
     source::{Credentials, Source},
@@ -42,7 +42,14 @@ impl Pools {
     async fn open(&self, source: &Source) -> Result<Arc<AnyConnector>> {
         let credentials = match &source.secret {
             Some(reference) => {
-                let secret = self.vault.get(reference).await?;
+                let secret = self.vault.get(reference).await.map_err(|error| match error.code() {
+                    ErrorCode::NotFound => Error::new(
+                        ErrorCode::SourceAuthenticationFailed,
+                        format!("the vault has lost the credentials of the source `{}`; save them again", source.name),
+                    )
+                    .with_context(error),
+                    _ => error,
+                })?;
                 let credentials: Credentials = serde_json::from_str(secret.expose_secret())
                     .map_err(|_| Error::internal(format_args!("the secret of source {} is not readable", source.id)))?;
                 Some(credentials)

@@ -21,7 +21,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        Ok(Self(parse(&bytes)?))
+        // No body says as much as an empty object.
+        Ok(Self(parse(if bytes.is_empty() { b"{}" } else { &bytes })?))
     }
 }
 
@@ -101,7 +102,7 @@ mod tests {
         let (message, fault) = fault("{\n  \"name\": }");
         assert_eq!(message, "the body is not JSON: expected value");
         assert_eq!((fault.line, fault.column), (Some(2), Some(11)));
-        assert_eq!(super::parse::<QuerySpec>(b"").unwrap_err().message(), "the JSON ends too early");
+        assert_eq!(super::parse::<QuerySpec>(b"{").unwrap_err().message(), "the JSON ends too early");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Authenticator {
     /// The principal of a request. `Unauthenticated` says no more than which kind of credentials is wanted.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
         let token = bearer(headers).ok_or_else(|| {
-            Error::new(ErrorCode::Unauthenticated, "send an API key in the header `authorization: bearer tg_…`")
+            Error::new(ErrorCode::Unauthenticated, "send an API key in the header `Authorization: Bearer tg_…`")
         })?;
         let refused = || {
             Error::new(

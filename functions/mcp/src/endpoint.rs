@@ -11,7 +11,7 @@ use axum::{
 use rmcp::transport::StreamableHttpService;
 use serde::de::IgnoredAny;
 use tidegate_core::{Error, Name, Result, principal::Principal, server::Server};
-use tidegate_http::{Caller, Problem, json::unreadable, request_id::CurrentRequest};
+use tidegate_http::{Caller, Problem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest};
 
 use crate::{McpState, handler::ToolHandler, outbox::Outbox};
 
@@ -73,7 +73,30 @@ async fn answer(
     let handler = ToolHandler::new(state.engine, principal, server, request_id, outbox.clone());
     let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, state.config);
     let response = service.handle(Request::from_parts(parts, Body::from(body))).await;
-    Ok(outbox.deliver(response).await)
+    Ok(in_json(outbox.deliver(response).await).await)
+}
+
+/// The library refuses what it cannot read in plain text; a client of JSON-RPC reads JSON.
+async fn in_json(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/json"));
+    if is_json || !(response.status().is_client_error() || response.status().is_server_error()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(text) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    parts.headers.remove(header::CONTENT_TYPE);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts.status, parts.headers, refusal(-32600, &String::from_utf8_lossy(&text))).into_response()
+}
+
+/// The body of a refusal of a message whose id is not known.
+fn refusal(code: i32, message: &str) -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}}))
 }
 
 /// Says in JSON-RPC what is wrong with a body that is not one JSON object (JSON-RPC 2.0 §5.1; MCP has no batches).
@@ -83,8 +106,7 @@ fn refuse(body: &[u8]) -> Option<Response> {
         Ok(_) if body.trim_ascii_start().starts_with(b"{") => return None,
         Ok(_) => (-32600, "the body must be one JSON-RPC message; batches are not part of MCP".to_owned()),
     };
-    let error = serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
-    Some((StatusCode::BAD_REQUEST, axum::Json(error)).into_response())
+    Some((StatusCode::BAD_REQUEST, refusal(code, &message)).into_response())
 }
 
 /// A client that takes anything takes what the transport wants it to name.

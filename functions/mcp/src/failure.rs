@@ -12,9 +12,9 @@ pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
         let _ = write!(text, " (the database's code: {sqlstate})");
     }
     for fault in error.faults() {
-        let told = fault.message == error.message();
         let (field, line) = (fault.field.as_deref(), fault.line);
-        if told && field.is_none() && line.is_none() {
+        // The message of a single fault is the message of the error, and names its field.
+        if fault.message == error.message() && line.is_none() {
             continue;
         }
         text.push_str("\n- ");

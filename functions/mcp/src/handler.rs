@@ -6,9 +6,8 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-        Implementation, ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, MetaObject,
-        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
 };
@@ -16,6 +15,7 @@ use serde_json::Value as Json;
 use tidegate_core::{
     Error, ErrorCode, Result,
     id::RequestId,
+    name::nearest,
     policy::permit_query,
     principal::{Principal, Role},
     query::Mode,
@@ -179,9 +179,7 @@ impl ServerHandler for ToolHandler {
                 result.structured_content = Some(self.outbox.keep(structured));
                 result
             }
-            Ok(None) => {
-                return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
-            }
+            Ok(None) => return Err(self.unknown(&request.name).await),
             Err(error) => {
                 if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
                     self.protocol_error(&error);
@@ -198,7 +196,7 @@ impl ServerHandler for ToolHandler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        Err(absent("prompts"))
     }
 
     async fn list_resources(
@@ -206,7 +204,7 @@ impl ServerHandler for ToolHandler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+        Err(absent("resources"))
     }
 
     async fn list_resource_templates(
@@ -214,11 +212,24 @@ impl ServerHandler for ToolHandler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+        Err(absent("resource templates"))
     }
 }
 
+/// The answer to a request for what was not declared.
+fn absent(what: &str) -> ErrorData {
+    ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, format!("this server has tools only, no {what}"), None)
+}
+
 impl ToolHandler {
+    /// The error of a tool that there is not, with the nearest there is.
+    async fn unknown(&self, name: &str) -> ErrorData {
+        let tools = self.tools().await.unwrap_or_default();
+        let near = nearest(name, tools.iter().map(|tool| &*tool.name));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        ErrorData::invalid_params(format!("there is no tool `{name}`{hint}"), None)
+    }
+
     /// A fault of Tidegate as a protocol error; the log has what happened.
     fn protocol_error(&self, error: &Error) -> ErrorData {
         tracing::error!(?error, "an MCP request failed");

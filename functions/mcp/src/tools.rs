@@ -70,8 +70,8 @@ static RESULT_SCHEMA: LazyLock<JsonObject> = LazyLock::new(|| {
             "columns": {"type": "array", "items": {"type": "object"}},
             "rows": {"type": "array", "items": {"type": "array"}},
             "row_count": {"type": "integer"},
-            "truncated": {"type": ["string", "null"]},
-            "next_cursor": {"type": ["string", "null"]},
+            "truncated": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "next_cursor": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "elapsed_ms": {"type": "number"}
         },
         "required": ["columns", "rows", "row_count", "truncated", "next_cursor"]

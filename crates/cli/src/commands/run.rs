@@ -107,7 +107,8 @@ pub(super) async fn run(arguments: RunArguments) -> Result<(), Failure> {
     match arguments.format {
         Format::Table => {
             terminal::print(&output::table(&page))?;
-            terminal::note(format_args!("{} rows in {} ms", page.row_count, page.elapsed_ms));
+            let noun = if page.row_count == 1 { "row" } else { "rows" };
+            terminal::note(format_args!("{} {noun} in {} ms", page.row_count, page.elapsed_ms));
         }
         Format::Json => terminal::print(&output::json(&page)?)?,
         Format::Csv => csv.finish()?,

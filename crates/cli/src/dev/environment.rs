@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde::Deserialize;
-use tidegate_core::budget::{Budget, Limits};
+use tidegate_core::budget::Budget;
 
 use crate::failure::Failure;
 
@@ -13,8 +13,8 @@ use crate::failure::Failure;
 pub(crate) struct Environment {
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
-    /// The limits of every execution; they cannot be above those that hold without the file.
-    pub(crate) budget: Limits,
+    /// The limits of every execution; sources, queries and callers narrow them.
+    pub(crate) budget: Budget,
     /// How many days an execution stays in the history.
     pub(crate) history_days: u16,
     /// For how many seconds a process may rely on what it read of the registry.
@@ -23,15 +23,11 @@ pub(crate) struct Environment {
     pub(crate) hosts: Vec<String>,
 }
 
-/// The limits that hold without a file.
-const LIMITS: Limits =
-    Limits { rows: Some(1_000), bytes: Some(1 << 20), cell_bytes: Some(64 << 10), time_ms: Some(30_000) };
-
 impl Default for Environment {
     fn default() -> Self {
         Self {
-            log: "warn".to_owned(),
-            budget: LIMITS,
+            log: "warn,rmcp=error".to_owned(),
+            budget: Budget::default(),
             history_days: 30,
             cache_seconds: 5,
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
@@ -47,11 +43,6 @@ impl Environment {
             .map_err(|error| Failure::message(format!("cannot read `{}`: {error}", path.display())))?;
         serde_saphyr::from_str(&text).map_err(|error| Failure::message(format!("{}: {error}", path.display())))
     }
-
-    /// The limits of every execution.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget::default().narrowed(&self.budget)
-    }
 }
 
 #[cfg(test)]
@@ -63,7 +54,6 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/environments/local.yaml");
         let read = Environment::read(Some(Path::new(path))).unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", Environment::default()));
-        assert_eq!(read.budget(), Budget::default());
     }
 
     #[test]

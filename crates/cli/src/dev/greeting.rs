@@ -39,7 +39,7 @@ Tidegate is ready.
 
 Ask it something:
 
-curl -s {base_url}/v1/execute/busiest_routes?format=markdown -H \"Authorization: Bearer {key}\" -d '{{}}'
+curl -s '{base_url}/v1/execute/busiest_routes?format=markdown' -H \"Authorization: Bearer {key}\" -d '{{}}'
 
 {client}
 

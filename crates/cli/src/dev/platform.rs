@@ -74,7 +74,7 @@ impl Platform {
             clock: Arc::clone(&clock) as _,
             ids: Arc::clone(&ids) as _,
             cursor_key: CursorKey::from(*cursor_key.expose_secret()),
-            budget: environment.budget(),
+            budget: environment.budget,
             connectors: ConnectorConfig { sqlite_root: folder.to_owned(), sqlite_confined: false },
         }));
         Ok(Self {

@@ -61,7 +61,7 @@ pub(crate) fn source(tenant: TenantId, name: &str) -> Source {
         connection: Connection::Sqlite(SqliteFile { path: "flights.sqlite".to_owned(), max_sessions: 3 }),
         secret: None,
         tags: vec!["demo".to_owned()],
-        limits: Limits { rows: Some(u64::MAX), ..Limits::default() },
+        limits: Limits { rows: Some(std::num::NonZeroU64::MAX), ..Limits::default() },
         allow_raw: true,
         version: 1,
         created_at: moment(),
