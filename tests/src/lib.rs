@@ -45,11 +45,17 @@ impl Answer {
         self.json()
     }
 
-    /// Makes sure that this is a problem with this status and code, and gives back its body.
+    /// Makes sure that this is a problem with this status and code, and gives it back. MCP routes wrap it in JSON-RPC.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Json {
-        let body = self.expect(status);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let mut body = self.expect(status);
+        if body.get("jsonrpc").is_some() {
+            assert_eq!(self.headers["content-type"], "application/json");
+            assert_eq!(body["error"]["message"], body["error"]["data"]["detail"]);
+            body = body["error"]["data"].take();
+        } else {
+            assert_eq!(self.headers["content-type"], "application/problem+json");
+        }
         assert_eq!(body["code"], code, "{body:#}");
         assert_eq!(body["status"], status);
         assert_eq!(self.headers["x-request-id"], body["request_id"].as_str().unwrap());

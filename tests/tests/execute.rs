@@ -196,6 +196,7 @@ async fn raw_sql_reads_where_the_source_allows_it() {
         );
     }
     assert_eq!(raw("SELECT count(*) AS n FROM airlines").await.expect(200)["rows"], json!([[16]]));
+    assert_eq!(raw("VALUES (1), (2)").await.expect(200)["rows"], json!([[1], [2]]));
     raw("SELECT * FROM no_such_table").await.problem(422, "database_error");
     let cut = owner
         .post(

@@ -152,7 +152,21 @@ async fn messages_that_are_none_are_answered_in_json_rpc() {
     let post = async |body: &str| owner.send(Method::POST, PATH, &headers, Some(body.to_owned())).await;
     assert_eq!(post("{").await.expect(400)["error"]["code"], -32700);
     assert_eq!(post("[]").await.expect(400)["error"]["code"], -32600);
+    for wrong in
+        [r#"{"id":1,"method":"ping"}"#, r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, r#"{"jsonrpc":"2.0","id":1}"#]
+    {
+        assert_eq!(post(wrong).await.expect(400)["error"]["code"], -32600, "{wrong}");
+    }
+    let shapeless = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}}).to_string();
+    assert_eq!(post(&shapeless).await.expect(200)["error"]["code"], -32602);
+    let unknown = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/cal"}).to_string();
+    assert_eq!(post(&unknown).await.expect(200)["error"]["message"], "there is no method `tools/cal`");
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    for (origin, status) in [("http://evil.example", 403), ("null", 403), ("http://localhost:6274", 200)] {
+        let headers = [("origin", origin), ("content-type", "application/json")];
+        let answer = owner.send(Method::POST, PATH, &headers, Some(ping.clone())).await;
+        assert_eq!(answer.status, status, "{origin}: {}", answer.text);
+    }
     assert_eq!(post(&ping).await.expect(200)["result"], json!({}));
     assert_eq!(owner.send(Method::GET, PATH, &headers, None).await.status, 405);
     let foreign = owner

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::{
     Problem,
-    problem::render,
+    problem::{Shape, render},
     request_id::{HEADER, assign},
 };
 
@@ -43,7 +43,7 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
     if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.extensions().get::<Problem>().is_none() {
         let error = Error::new(ErrorCode::InvalidRequest, format!("this route does not take {method}; see /docs"));
         let allow = response.headers().get(axum::http::header::ALLOW).cloned();
-        response = render(&error, StatusCode::METHOD_NOT_ALLOWED, id);
+        response = render(&error, StatusCode::METHOD_NOT_ALLOWED, id, Shape::default());
         if let Some(allow) = allow {
             response.headers_mut().insert(axum::http::header::ALLOW, allow);
         }
@@ -53,7 +53,8 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
             ErrorCode::Internal | ErrorCode::Unavailable => tracing::error!(?error, "request failed"),
             _ => tracing::debug!(?error, "request refused"),
         }
-        response = render(&error, response.status(), id);
+        let shape = response.extensions_mut().remove::<Shape>().unwrap_or_default();
+        response = render(&error, response.status(), id, shape);
     }
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HEADER, value);

@@ -15,4 +15,4 @@ pub mod version;
 
 pub use json::JsonBody;
 pub use principal::{Authenticator, Caller};
-pub use problem::Problem;
+pub use problem::{Problem, RpcProblem};

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::json;
 use tidegate_core::{Error, ErrorCode, error::Fault, id::RequestId};
 use utoipa::ToSchema;
 
@@ -30,6 +31,37 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+/// An error on its way to the edge, from a route that speaks JSON-RPC: its clients read a body only in that shape.
+#[derive(Clone, Debug)]
+pub struct RpcProblem(pub Problem);
+
+impl<E: Into<Problem>> From<E> for RpcProblem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for RpcProblem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        response.extensions_mut().insert(Shape::JsonRpc);
+        response
+    }
+}
+
+/// How the body of an error answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// `application/problem+json`.
+    #[default]
+    Problem,
+    /// A JSON-RPC error without an id, with the problem as its data.
+    JsonRpc,
+}
+
+/// The code of a JSON-RPC message that could not be taken (JSON-RPC 2.0 §5.1).
+const INVALID_REQUEST: i32 = -32600;
 
 /// The body of an error answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,7 +110,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// Writes the answer of a problem.
-pub fn render(error: &Error, status: StatusCode, request_id: RequestId) -> Response {
+pub fn render(error: &Error, status: StatusCode, request_id: RequestId, shape: Shape) -> Response {
     let body = ProblemBody {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
@@ -89,10 +121,17 @@ pub fn render(error: &Error, status: StatusCode, request_id: RequestId) -> Respo
         sqlstate: error.sqlstate(),
         errors: error.faults(),
     };
-    let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
+    let (media_type, text) = match shape {
+        Shape::Problem => ("application/problem+json", serde_json::to_vec(&body)),
+        Shape::JsonRpc => {
+            let error = json!({"code": INVALID_REQUEST, "message": error.message(), "data": body});
+            ("application/json", serde_json::to_vec(&json!({"jsonrpc": "2.0", "id": null, "error": error})))
+        }
+    };
+    let mut response = Response::new(Body::from(text.unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     match error.code() {
         ErrorCode::Unauthenticated => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="tidegate""#));

@@ -188,7 +188,7 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         class: finding.class,
         reason: finding.reason,
         is_query: query.is_some(),
-        takes_limit: query.is_some_and(|query| classify::takes_limit(query)),
+        takes_limit: query.is_some_and(|query| classify::takes_limit(query, dialect)),
     })
 }
 

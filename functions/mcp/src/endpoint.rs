@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use rmcp::transport::StreamableHttpService;
-use serde::de::IgnoredAny;
-use tidegate_core::{Error, Name, Result, principal::Principal, server::Server};
-use tidegate_http::{Caller, Problem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value as Json;
+use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
+use tidegate_http::{Caller, Problem, RpcProblem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest};
 
 use crate::{McpState, handler::ToolHandler, outbox::Outbox};
 
@@ -22,11 +23,12 @@ use crate::{McpState, handler::ToolHandler, outbox::Outbox};
     request_body = Object, responses((status = 200, body = Object), (status = 202, description = "a notification was taken")))]
 pub async fn tenant(
     State(state): State<McpState>,
-    Caller(principal): Caller,
+    caller: Result<Caller, Problem>,
     request_id: CurrentRequest,
     Path(tenant): Path<String>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, RpcProblem> {
+    let Caller(principal) = caller?;
     own_tenant(&principal, &tenant)?;
     answer(state, principal, None, request_id, request).await
 }
@@ -38,11 +40,12 @@ pub async fn tenant(
     request_body = Object, responses((status = 200, body = Object), (status = 202, description = "a notification was taken")))]
 pub async fn server(
     State(state): State<McpState>,
-    Caller(principal): Caller,
+    caller: Result<Caller, Problem>,
     request_id: CurrentRequest,
     Path((tenant, server)): Path<(String, String)>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, RpcProblem> {
+    let Caller(principal) = caller?;
     own_tenant(&principal, &tenant)?;
     let server = state.engine.server(&principal, &server).await?;
     answer(state, principal, Some(server), request_id, request).await
@@ -62,7 +65,8 @@ async fn answer(
     server: Option<Arc<Server>>,
     CurrentRequest(request_id): CurrentRequest,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, RpcProblem> {
+    own_origin(request.headers(), &state.config.allowed_hosts)?;
     let (mut parts, body) = request.into_parts();
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await.map_err(unreadable)?;
     if let Some(refusal) = refuse(&body) {
@@ -99,23 +103,58 @@ fn refusal(code: i32, message: &str) -> axum::Json<serde_json::Value> {
     axum::Json(serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}}))
 }
 
-/// Says in JSON-RPC what is wrong with a body that is not one JSON object (JSON-RPC 2.0 §5.1; MCP has no batches).
-fn refuse(body: &[u8]) -> Option<Response> {
-    let (code, message) = match serde_json::from_slice::<IgnoredAny>(body) {
-        Err(error) => (-32700, format!("the body is not JSON: {error}")),
-        Ok(_) if body.trim_ascii_start().starts_with(b"{") => return None,
-        Ok(_) => (-32600, "the body must be one JSON-RPC message; batches are not part of MCP".to_owned()),
-    };
-    Some((StatusCode::BAD_REQUEST, refusal(code, &message)).into_response())
+/// Refuses a page of another site: a browser sends its origin, and other clients send none (MCP, Security).
+fn own_origin(headers: &HeaderMap, hosts: &[String]) -> Result<()> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = origin.parse::<Uri>().ok().and_then(|origin| origin.host().map(str::to_owned));
+    if host.is_some_and(|host| hosts.contains(&host)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Forbidden, format!("pages of the origin `{origin}` may not use this endpoint")))
 }
 
-/// A client that takes anything takes what the transport wants it to name.
-fn accept_anything(headers: &mut HeaderMap) {
-    let anything = match headers.get(header::ACCEPT) {
-        None => true,
-        Some(accept) => accept.as_bytes().windows(3).any(|part| part == b"*/*"),
+/// What of a message tells whether it is one.
+#[derive(Deserialize)]
+struct Envelope {
+    jsonrpc: Option<Json>,
+    id: Option<Json>,
+    method: Option<Json>,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+/// Says in JSON-RPC what is wrong with a body that is not one message (JSON-RPC 2.0 §4 and §5.1; MCP has no batches, and
+/// its ids are texts or whole numbers).
+fn refuse(body: &[u8]) -> Option<Response> {
+    let wrong = match serde_json::from_slice::<Envelope>(body) {
+        Err(error) if error.is_data() || body.trim_ascii_start().starts_with(b"[") => {
+            "the body must be one JSON-RPC message; batches are not part of MCP"
+        }
+        Err(error) => return Some(refused(-32700, &format!("the body is not JSON: {error}"))),
+        Ok(message) if message.jsonrpc != Some(Json::from("2.0")) => "`jsonrpc` must be \"2.0\"",
+        Ok(Envelope { id: Some(id), .. }) if !(id.is_string() || id.is_i64() || id.is_u64()) => {
+            "`id` must be a text or a whole number"
+        }
+        Ok(message) if message.result.is_some() || message.error.is_some() => return None,
+        Ok(message) if !message.method.as_ref().is_some_and(Json::is_string) => "`method` must be a text",
+        Ok(_) => return None,
     };
-    if anything {
+    Some(refused(-32600, wrong))
+}
+
+fn refused(code: i32, message: &str) -> Response {
+    (StatusCode::BAD_REQUEST, refusal(code, message)).into_response()
+}
+
+/// The transport wants both of its media types named. Every answer is JSON, so a client that takes that, or anything,
+/// can be served.
+fn accept_anything(headers: &mut HeaderMap) {
+    let fits = match headers.get(header::ACCEPT).map(|accept| accept.to_str().unwrap_or_default()) {
+        None => true,
+        Some(accept) => ["*/*", "application/*", "application/json"].iter().any(|part| accept.contains(part)),
+    };
+    if fits {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use rmcp::model::{CallToolResult, ContentBlock};
-use tidegate_core::{Error, ErrorCode, id::RequestId};
+use tidegate_core::{Error, ErrorCode, error::Fault, id::RequestId};
 
 /// A tool error: the code, the message, each fault with its place, and what to try.
 pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
@@ -11,20 +11,14 @@ pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
     if let Some(sqlstate) = error.sqlstate() {
         let _ = write!(text, " (the database's code: {sqlstate})");
     }
-    for fault in error.faults() {
-        let (field, line) = (fault.field.as_deref(), fault.line);
+    match error.faults() {
         // The message of a single fault is the message of the error, and names its field.
-        if fault.message == error.message() && line.is_none() {
-            continue;
+        [Fault { message, line, column, .. }] if message == error.message() => {
+            if let (Some(line), Some(column)) = (line, column) {
+                let _ = write!(text, " (line {line}, column {column})");
+            }
         }
-        text.push_str("\n- ");
-        if let Some(field) = field {
-            let _ = write!(text, "{field}: ");
-        }
-        if let Some(line) = line {
-            let _ = write!(text, "line {line}, column {}: ", fault.column.unwrap_or(1));
-        }
-        text.push_str(&fault.message);
+        faults => faults.iter().for_each(|fault| push_fault(&mut text, fault)),
     }
     if let Some(advice) = advice(error.code()) {
         let _ = write!(text, "\n{advice}");
@@ -35,12 +29,22 @@ pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
+fn push_fault(text: &mut String, fault: &Fault) {
+    text.push_str("\n- ");
+    if let Some(field) = &fault.field {
+        let _ = write!(text, "{field}: ");
+    }
+    if let (Some(line), Some(column)) = (fault.line, fault.column) {
+        let _ = write!(text, "line {line}, column {column}: ");
+    }
+    text.push_str(&fault.message);
+}
+
 fn advice(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::Timeout => "Narrow the question (a shorter range, fewer rows, an aggregate) and try again.",
         ErrorCode::InvalidCursor => "Call again without `cursor` to begin at the first page.",
         ErrorCode::SourceUnavailable | ErrorCode::Unavailable => "This may pass; try again once, then tell the user.",
-        ErrorCode::StatementNotAllowed => "Only statements that read are allowed here.",
         _ => return None,
     })
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+        DiscoverResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
 };
@@ -104,7 +104,7 @@ impl ToolHandler {
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
             permit => permit?,
         };
-        if tools::takes_cursor(&query) {
+        if query.spec.mode == Mode::Read && tools::takes_cursor(&query) {
             run.cursor = match run.arguments.shift_remove(tools::CURSOR) {
                 None | Some(Json::Null) => None,
                 Some(Json::String(cursor)) => Some(cursor),
@@ -157,7 +157,7 @@ impl ServerHandler for ToolHandler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
+        if request.is_some_and(|request| request.cursor.is_some_and(|cursor| !cursor.is_empty())) {
             return Err(ErrorData::invalid_params("the list of tools has one page; leave `cursor` out", None));
         }
         let tools = self.tools().await.map_err(|error| self.protocol_error(&error))?;
@@ -191,6 +191,19 @@ impl ServerHandler for ToolHandler {
         Ok(CallToolResponse::Complete(result))
     }
 
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let CustomRequest { method, .. } = request;
+        Err(if METHODS.contains(&method.as_str()) {
+            ErrorData::invalid_params(format!("the params of `{method}` do not have its shape"), None)
+        } else {
+            ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{method}`"), None)
+        })
+    }
+
     async fn list_prompts(
         &self,
         _request: Option<PaginatedRequestParams>,
@@ -215,6 +228,9 @@ impl ServerHandler for ToolHandler {
         Err(absent("resource templates"))
     }
 }
+
+/// The methods that take requests here. The library hands one over as unknown when its params have another shape.
+const METHODS: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call", "tools/list"];
 
 /// The answer to a request for what was not declared.
 fn absent(what: &str) -> ErrorData {

@@ -70,7 +70,7 @@ static RESULT_SCHEMA: LazyLock<JsonObject> = LazyLock::new(|| {
             "columns": {"type": "array", "items": {"type": "object"}},
             "rows": {"type": "array", "items": {"type": "array"}},
             "row_count": {"type": "integer"},
-            "truncated": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "truncated": {"anyOf": [{"enum": ["rows", "bytes", "cells", "time"]}, {"type": "null"}]},
             "next_cursor": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "elapsed_ms": {"type": "number"}
         },
@@ -97,7 +97,13 @@ pub(crate) fn of_builtin(builtin: Builtin, sources: &[&Name]) -> Tool {
             json!({"source": source, "schema": {"type": "string", "description": "needed when the name is in several schemas"},
                    "table": {"type": "string"}}),
             vec!["table"],
-            json!({"type": "object", "properties": {"columns": {"type": "array", "items": {"type": "object"}}}, "required": ["columns"]}),
+            json!({"type": "object", "properties": {
+                "schema": {"type": "string"}, "name": {"type": "string"}, "kind": {"type": "string"},
+                "columns": {"type": "array", "items": {"type": "object", "properties": {
+                    "name": {"type": "string"}, "database_type": {"type": "string"}, "nullable": {"type": "boolean"}}}},
+                "primary_key": {"type": "array", "items": {"type": "string"}},
+                "foreign_keys": {"type": "array", "items": {"type": "object"}}},
+                "required": ["schema", "name", "columns", "primary_key", "foreign_keys"]}),
         ),
         Builtin::RunSql => (
             "Run SQL",

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Query, Select, SetExpr, Statement, Visit, Visitor};
 
 use super::Class;
+use crate::Dialect;
 
 /// A class, and what makes it so.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ fn has_analyze(options: Option<&[sqlparser::ast::UtilityOption]>) -> bool {
 }
 
 /// Whether `LIMIT` and `OFFSET` can follow a query.
-pub(super) fn takes_limit(query: &Query) -> bool {
+pub(super) fn takes_limit(query: &Query, dialect: Dialect) -> bool {
     query.limit_clause.is_none()
         && query.fetch.is_none()
         && query.locks.is_empty()
@@ -66,7 +67,9 @@ pub(super) fn takes_limit(query: &Query) -> bool {
         && query.pipe_operators.is_empty()
         && match query.body.as_ref() {
             SetExpr::Select(select) => select.into.is_none() && select.top.is_none(),
-            SetExpr::SetOperation { .. } | SetExpr::Values(_) | SetExpr::Table(_) => true,
+            // SQLite's grammar has no LIMIT behind VALUES.
+            SetExpr::Values(_) => dialect != Dialect::Sqlite,
+            SetExpr::SetOperation { .. } | SetExpr::Table(_) => true,
             // A limit may be inside the parentheses.
             SetExpr::Query(_) | SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 false
