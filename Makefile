@@ -2,20 +2,21 @@
 .POSIX:
 .PHONY: help dev test clients check lint docs deny bench clean
 
-RELEASE = target/release/tidegate
+# One set of features for every target, so that no dependency is built twice.
+BUILD = cargo build --workspace --bin tidegate
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 dev: ## Build and start Tidegate on http://127.0.0.1:9000 (ARGS="--port 9001 --data-dir DIR")
-	cargo build --release --package tidegate
-	$(RELEASE) dev $(ARGS)
+	$(BUILD)
+	target/debug/tidegate dev $(ARGS)
 
 test: ## Run every test; PostgreSQL and MariaDB are started, or installed, as needed
 	cargo test --workspace
 
 clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
-	cargo build --package tidegate
+	$(BUILD)
 	tests/clients/run
 
 check: lint clients test docs deny ## All that continuous integration runs
