@@ -48,7 +48,9 @@ async fn main() -> Outcome<()> {
                 print(&case, &measure(&case, &peer.process).await?);
             }
         }
-        None => println!("\nMCP Toolbox is not installed (`pip install toolbox-server`, or TOOLBOX=/path/to/it)."),
+        None => println!(
+            "\nMCP Toolbox is not installed (`pip install toolbox-server`, then TOOLBOX=…/toolbox_server/bin/toolbox)."
+        ),
     }
     Ok(())
 }

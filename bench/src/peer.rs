@@ -20,7 +20,8 @@ pub(crate) struct Peer {
     pub(crate) idle_mb: u64,
 }
 
-/// Starts the peer on the demo data in a folder; `None` when it is not installed.
+/// Starts the peer on the demo data in a folder; `None` when it is not installed. The package `toolbox-server` has the
+/// program as `toolbox_server/bin/toolbox`; its script of the same name is a wrapper whose processor time says nothing.
 pub(crate) async fn start(folder: &Path) -> Outcome<Option<Peer>> {
     let Some(binary) = find() else { return Ok(None) };
     let config = folder.join("toolbox.yaml");
@@ -44,7 +45,7 @@ pub(crate) async fn start(folder: &Path) -> Outcome<Option<Peer>> {
     )?;
     let mut command = Command::new(binary);
     command
-        .args(["serve", "--port", &PORT.to_string(), "--log-level", "ERROR", "--disable-version-check", "--config"])
+        .args(["--port", &PORT.to_string(), "--log-level", "ERROR", "--disable-version-check", "--config"])
         .arg(&config);
     let began = Instant::now();
     let process = Process::start(command)?;
@@ -65,7 +66,7 @@ pub(crate) async fn start(folder: &Path) -> Outcome<Option<Peer>> {
 fn find() -> Option<PathBuf> {
     let named = env::var_os("TOOLBOX").map(PathBuf::from);
     let folders = env::var_os("PATH").unwrap_or_default();
-    named.or_else(|| env::split_paths(&folders).map(|folder| folder.join("toolbox-server")).find(|path| path.is_file()))
+    named.or_else(|| env::split_paths(&folders).map(|folder| folder.join("toolbox")).find(|path| path.is_file()))
 }
 
 fn call(tool: &str, rows: u32) -> Request {

@@ -15,8 +15,9 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Process(Child);
 
 impl Process {
+    /// Starts a process; what it says of errors is shown.
     pub(crate) fn start(mut command: Command) -> Outcome<Self> {
-        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
     }
 
     /// The time that all its threads have spent on a processor, in user and in kernel mode.

@@ -12,7 +12,9 @@ use rmcp::transport::StreamableHttpService;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value as Json;
 use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
-use tidegate_http::{Caller, Problem, RpcProblem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest};
+use tidegate_http::{
+    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest,
+};
 
 use crate::{McpState, handler::ToolHandler, outbox::Outbox};
 
@@ -25,12 +27,13 @@ pub async fn tenant(
     State(state): State<McpState>,
     caller: Result<Caller, Problem>,
     request_id: CurrentRequest,
+    timeout: Result<RequestTimeout, Problem>,
     Path(tenant): Path<String>,
     request: Request,
 ) -> Result<Response, RpcProblem> {
     let Caller(principal) = caller?;
     own_tenant(&principal, &tenant)?;
-    answer(state, principal, None, request_id, request).await
+    answer(state, principal, None, request_id, timeout?, request).await
 }
 
 /// MCP over one server
@@ -42,13 +45,14 @@ pub async fn server(
     State(state): State<McpState>,
     caller: Result<Caller, Problem>,
     request_id: CurrentRequest,
+    timeout: Result<RequestTimeout, Problem>,
     Path((tenant, server)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, RpcProblem> {
     let Caller(principal) = caller?;
     own_tenant(&principal, &tenant)?;
     let server = state.engine.server(&principal, &server).await?;
-    answer(state, principal, Some(server), request_id, request).await
+    answer(state, principal, Some(server), request_id, timeout?, request).await
 }
 
 /// Another tenant does not exist for the caller.
@@ -64,6 +68,7 @@ async fn answer(
     principal: Arc<Principal>,
     server: Option<Arc<Server>>,
     CurrentRequest(request_id): CurrentRequest,
+    RequestTimeout(timeout): RequestTimeout,
     request: Request,
 ) -> Result<Response, RpcProblem> {
     own_origin(request.headers(), &state.config.allowed_hosts)?;
@@ -74,7 +79,7 @@ async fn answer(
     }
     accept_anything(&mut parts.headers);
     let outbox = Outbox::new(&*state.ids);
-    let handler = ToolHandler::new(state.engine, principal, server, request_id, outbox.clone());
+    let handler = ToolHandler::new(state.engine, principal, server, request_id, timeout, outbox.clone());
     let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, state.config);
     let response = service.handle(Request::from_parts(parts, Body::from(body))).await;
     Ok(in_json(outbox.deliver(response).await).await)

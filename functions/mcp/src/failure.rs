@@ -23,6 +23,9 @@ pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
     if let Some(advice) = advice(error.code()) {
         let _ = write!(text, "\n{advice}");
     }
+    if let Some(seconds) = error.retry_after_seconds() {
+        let _ = write!(text, "\nNot before {seconds} s have passed.");
+    }
     if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
         let _ = write!(text, "\nrequest id: {request}");
     }
@@ -45,6 +48,7 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::Timeout => "Narrow the question (a shorter range, fewer rows, an aggregate) and try again.",
         ErrorCode::InvalidCursor => "Call again without `cursor` to begin at the first page.",
         ErrorCode::SourceUnavailable | ErrorCode::Unavailable => "This may pass; try again once, then tell the user.",
+        ErrorCode::RateLimited => "Others are using this source; try again later.",
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! The protocol side: the tools of one caller on one server.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -14,6 +14,7 @@ use rmcp::{
 use serde_json::Value as Json;
 use tidegate_core::{
     Error, ErrorCode, Result,
+    budget::Limits,
     id::RequestId,
     name::nearest,
     policy::permit_query,
@@ -27,7 +28,7 @@ use crate::{
     builtin::{Call, Outcome},
     failure::tool_error,
     outbox::Outbox,
-    tools,
+    tools::{self, Tools},
 };
 
 /// How long a client may keep a list of tools, in milliseconds.
@@ -40,28 +41,19 @@ pub(crate) struct ToolHandler {
     principal: Arc<Principal>,
     server: Option<Arc<Server>>,
     request: RequestId,
+    timeout: Option<NonZeroU64>,
     outbox: Outbox,
 }
 
 impl ToolHandler {
-    pub(crate) fn new(
-        engine: Arc<Engine>,
-        principal: Arc<Principal>,
-        server: Option<Arc<Server>>,
-        request: RequestId,
-        outbox: Outbox,
-    ) -> Self {
-        Self { engine, principal, server, request, outbox }
-    }
-
     /// The tools that the caller may call: what it may not call is not listed.
-    async fn tools(&self) -> Result<Vec<rmcp::model::Tool>> {
+    async fn listed(&self) -> Result<Vec<rmcp::model::Tool>> {
         let role = self.principal.role;
         let mut listed = Vec::new();
         for query in self.engine.visible_queries(&self.principal, self.server.as_deref()).await? {
             let least = if query.spec.mode == Mode::Read { Role::Runner } else { Role::Editor };
             if role >= least {
-                listed.push(tools::of_query(&query));
+                listed.push(self.tools.of_query(&query));
             }
         }
         if let Some(server) = self.server.as_deref().filter(|server| !server.spec.builtins.is_empty()) {
@@ -80,7 +72,8 @@ impl ToolHandler {
 
     /// Runs a tool. `None` when there is no such tool for the caller.
     async fn run(&self, name: &str, arguments: rmcp::model::JsonObject) -> Result<Option<Outcome>> {
-        let run = RunRequest { arguments, request: Some(self.request), ..RunRequest::default() };
+        let limits = Limits::default().within(self.timeout);
+        let run = RunRequest { arguments, limits, request: Some(self.request), ..RunRequest::default() };
         if let Some(builtin) = Builtin::ALL.into_iter().find(|builtin| builtin.as_str() == name) {
             let Some(server) = self.server.as_deref().filter(|server| server.spec.builtins.contains(&builtin)) else {
                 return Ok(None);
@@ -160,7 +153,7 @@ impl ServerHandler for ToolHandler {
         if request.is_some_and(|request| request.cursor.is_some_and(|cursor| !cursor.is_empty())) {
             return Err(ErrorData::invalid_params("the list of tools has one page; leave `cursor` out", None));
         }
-        let tools = self.tools().await.map_err(|error| self.protocol_error(&error))?;
+        let tools = self.listed().await.map_err(|error| self.protocol_error(&error))?;
         let mut result =
             ListToolsResult::with_all_items(tools).with_ttl_ms(TOOLS_TTL_MS).with_cache_scope(CacheScope::Private);
         result.meta = self.meta(&context);
@@ -173,7 +166,14 @@ impl ServerHandler for ToolHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let mut result = match self.run(&request.name, arguments).await {
+        let ran = tokio::select! {
+            ran = self.run(&request.name, arguments) => ran,
+            // The library goes on with a call whose client has gone away; dropping it cancels its statement.
+            () = context.ct.cancelled() => {
+                return Err(ErrorData::internal_error("the call was cancelled", None));
+            }
+        };
+        let mut result = match ran {
             Ok(Some(Outcome { structured, text })) => {
                 let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
                 result.structured_content = Some(self.outbox.keep(structured));
@@ -240,7 +240,7 @@ fn absent(what: &str) -> ErrorData {
 impl ToolHandler {
     /// The error of a tool that there is not, with the nearest there is.
     async fn unknown(&self, name: &str) -> ErrorData {
-        let tools = self.tools().await.unwrap_or_default();
+        let tools = self.listed().await.unwrap_or_default();
         let near = nearest(name, tools.iter().map(|tool| &*tool.name));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         ErrorData::invalid_params(format!("there is no tool `{name}`{hint}"), None)

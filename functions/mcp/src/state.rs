@@ -8,6 +8,8 @@ use tidegate_core::ports::Ids;
 use tidegate_engine::Engine;
 use tidegate_http::{Authenticator, edge::MAX_BODY};
 
+use crate::tools::Tools;
+
 /// What the endpoint needs; made once per process.
 #[derive(Clone)]
 pub struct McpState {
@@ -16,6 +18,7 @@ pub struct McpState {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) config: StreamableHttpServerConfig,
     pub(crate) sessions: Arc<NeverSessionManager>,
+    pub(crate) tools: Arc<Tools>,
 }
 
 impl McpState {
@@ -33,7 +36,7 @@ impl McpState {
             .with_sse_keep_alive(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_allowed_hosts(allowed_hosts);
-        Self { authenticator, engine, ids, config, sessions: Arc::new(NeverSessionManager::default()) }
+        Self { authenticator, engine, ids, config, sessions: Arc::default(), tools: Arc::default() }
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
+use moka::sync::Cache;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value as Json, json};
 use tidegate_core::{
-    Name, parameter,
+    Name,
+    id::QueryId,
+    parameter,
     query::{Mode, Query},
     result::{Column, ColumnType},
     server::Builtin,
@@ -14,8 +17,26 @@ use tidegate_core::{
 /// The argument that goes on behind a page, beside the parameters of a query.
 pub(crate) const CURSOR: &str = "cursor";
 
-/// The tool of a query.
-pub(crate) fn of_query(query: &Query) -> Tool {
+/// How many tools a process keeps.
+const MOST: u64 = 1_000;
+
+/// The tools of queries by version. A version never changes, so an entry is never stale.
+pub(crate) struct Tools(Cache<(QueryId, u64), Tool>);
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self(Cache::new(MOST))
+    }
+}
+
+impl Tools {
+    /// The tool of a query; a copy shares the schemas.
+    pub(crate) fn of_query(&self, query: &Query) -> Tool {
+        self.0.get_with((query.id, query.version), || of_query(query))
+    }
+}
+
+fn of_query(query: &Query) -> Tool {
     let spec = &query.spec;
     let mut input = parameter::json_schema(&spec.parameters);
     let read = spec.mode == Mode::Read;
