@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: a server with the demo in a temporary folder, and a client of it.
 
+pub mod proxy;
+
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};

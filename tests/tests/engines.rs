@@ -150,3 +150,30 @@ async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
         owner.post(&format!("/v1/sources/{kind}-tls/test"), &json!({})).await.problem(502, "source_unavailable");
     }
 }
+
+#[tokio::test]
+async fn a_login_that_may_do_more_than_read_is_told_with_what_takes_it_away() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    let (postgres, mariadb) = (test_servers::postgres(), test_servers::mariadb());
+    let warned = async |spec: Json| {
+        let made = owner.post("/v1/sources", &spec).await.expect(201);
+        let warnings = made["warnings"].as_array().unwrap().iter();
+        warnings.map(|warning| warning.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut spec = source("pg-admin", "postgres", postgres);
+    spec["connection"]["postgres"]["user"] = json!(postgres.admin_user);
+    spec["credentials"]["password"] = json!(postgres.admin_password);
+    let warnings = warned(spec).await;
+    assert!(warnings[0].contains("superuser") && warnings[0].contains("NOSUPERUSER"), "{warnings:?}");
+    let warnings = warned(source("pg-owner", "postgres", postgres)).await;
+    assert!(warnings.iter().any(|warning| warning.contains("REVOKE CREATE ON SCHEMA public")), "{warnings:?}");
+    let warnings = warned(source("maria-owner", "mysql", mariadb)).await;
+    assert!(warnings.iter().any(|warning| warning.contains("REVOKE ALL PRIVILEGES ON")), "{warnings:?}");
+
+    let mut gone = source("pg-gone", "postgres", postgres);
+    gone["connection"]["postgres"]["port"] = json!(1);
+    assert!(warned(gone).await[0].contains("not known"));
+    let file = json!({"name": "file", "connection": {"sqlite": {"path": "flights.sqlite"}}});
+    assert_eq!(warned(file).await, Vec::<String>::new());
+}

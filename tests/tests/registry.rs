@@ -178,3 +178,39 @@ async fn a_key_lives_until_it_is_revoked() {
     let past = json!({"name": "past", "role": "runner", "expires_at": "2020-01-01T00:00:00Z"});
     owner.post("/v1/keys", &past).await.problem(400, "invalid_argument");
 }
+
+#[tokio::test]
+async fn every_branch_of_a_query_is_proved_when_it_is_saved() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    let mut spec = json!({
+        "name": "branches", "description": "airlines in an order", "source": "flights",
+        "statement": "SELECT carrier, name FROM airlines {% if text %}WHERE name LIKE {{ text }} {% endif %}ORDER BY {{ sort | ident }}",
+        "parameters": [
+            {"name": "text", "type": "string", "required": false},
+            {"name": "sort", "type": "enum", "enum": ["carrier", "nme"], "default": "carrier"},
+        ],
+    });
+    let problem = owner.post("/v1/queries", &spec).await.problem(422, "database_error");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("in the branch with text, sort = nme: no such column"), "{detail}");
+    spec["parameters"][1]["enum"] = json!(["carrier", "name"]);
+    let report = owner.post("/v1/queries/check", &spec).await.expect(200);
+    let branches: Vec<&str> =
+        report["branches"].as_array().unwrap().iter().map(|branch| branch["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        branches,
+        ["with text, sort = carrier", "without text, sort = carrier", "with text, sort = name", "without text, sort = name"]
+    );
+    assert_eq!(report["columns"].as_array().unwrap().len(), 2);
+
+    // Columns that differ from branch to branch are not promised.
+    let differing = json!({
+        "name": "differing", "description": "d", "source": "flights",
+        "statement": "SELECT carrier {% if more %}, name {% endif %} FROM airlines",
+        "parameters": [{"name": "more", "type": "boolean", "default": false}],
+    });
+    let report = owner.post("/v1/queries/check", &differing).await.expect(200);
+    assert_eq!(report["columns"], Json::Null);
+    assert_eq!(report["warnings"].as_array().unwrap().len(), 1);
+}

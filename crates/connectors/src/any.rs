@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use tidegate_core::{
     Result,
     catalog::{Schema, Table, TableDetail},
@@ -78,8 +79,16 @@ impl Connector for AnyConnector {
         each!(self, connector => connector.test(deadline).await)
     }
 
+    async fn privilege_warnings(&self, deadline: Deadline) -> Result<Vec<String>> {
+        each!(self, connector => connector.privilege_warnings(deadline).await)
+    }
+
     async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
         each!(self, connector => connector.describe(statement, deadline).await)
+    }
+
+    async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
+        each!(self, connector => connector.explain(statement, deadline).await)
     }
 
     async fn run<S: RowSink + 'static>(

@@ -3,6 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use serde::Serialize;
+use serde_json::Value as Json;
 use tidegate_core::{
     Result,
     catalog::{Schema, Table, TableDetail},
@@ -39,8 +40,16 @@ pub trait Connector: Send + Sync {
     /// Opens a session and asks the server who it is.
     fn test(&self, deadline: Deadline) -> impl Future<Output = Result<ServerInfo>> + Send;
 
+    /// What the login may do beyond reading, a sentence each, with the statement that takes it away. A file has no
+    /// logins: its connector locks it by itself.
+    fn privilege_warnings(&self, deadline: Deadline) -> impl Future<Output = Result<Vec<String>>> + Send;
+
     /// The columns of the result of a statement, which is prepared and not run.
     fn describe(&self, statement: &Statement, deadline: Deadline) -> impl Future<Output = Result<Vec<Column>>> + Send;
+
+    /// How the database would run a statement, in its own words: PostgreSQL's and MySQL's plan in JSON, SQLite's as a
+    /// tree of `{detail, children}`. The statement does not run, whatever its class.
+    fn explain(&self, statement: &Statement, deadline: Deadline) -> impl Future<Output = Result<Json>> + Send;
 
     /// Runs a statement and streams its rows into the sink, which comes back with what it took, also after an error.
     ///

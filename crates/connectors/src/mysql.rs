@@ -5,12 +5,15 @@ mod catalog;
 mod connect;
 mod decode;
 mod error;
+mod explain;
 mod lease;
+mod privileges;
 mod run;
 mod types;
 
 use std::{future::Future, sync::Arc};
 
+use serde_json::Value as Json;
 use tidegate_core::{
     Error, ErrorCode, Result,
     catalog::{Schema, Table, TableDetail},
@@ -75,6 +78,7 @@ impl MysqlConnector {
         let class = statement.class();
         let ran = self.within(deadline, async {
             let mut lease = self.sessions.begin(access(statement), deadline).await?;
+            sink.session_ready();
             let ran = match run::prepare(&mut lease, statement).await {
                 Ok(prepared) => run::run(&mut lease, prepared, arguments, class, sink).await,
                 Err(error) => Err(error),
@@ -135,9 +139,17 @@ impl Connector for MysqlConnector {
         .await
     }
 
+    async fn privilege_warnings(&self, deadline: Deadline) -> Result<Vec<String>> {
+        self.look(Access::ReadOnly, deadline, async |lease| privileges::warnings(lease).await).await
+    }
+
     async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
         // MariaDB refuses to prepare a write in a read-only transaction.
         self.look(access(statement), deadline, async |lease| Ok(run::prepare(lease, statement).await?.columns)).await
+    }
+
+    async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
+        self.look(Access::ReadOnly, deadline, async |lease| explain::explain(lease, statement).await).await
     }
 
     async fn run<S: RowSink + 'static>(

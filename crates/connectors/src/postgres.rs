@@ -5,13 +5,17 @@ mod catalog;
 mod connect;
 mod decode;
 mod error;
+mod explain;
+mod functions;
 mod prepare;
+mod privileges;
 mod readable;
 mod run;
 mod types;
 
 use std::{future::Future, sync::Arc};
 
+use serde_json::Value as Json;
 use sqlx::Row;
 use tidegate_core::{
     Result,
@@ -23,12 +27,16 @@ use tidegate_core::{
 use tidegate_statement::{Class, Statement};
 use tokio::time::timeout_at;
 
-use self::connect::{Session, Sessions};
+use self::{
+    connect::{Session, Sessions},
+    functions::Functions,
+};
 use crate::{Connector, ServerInfo};
 
 /// A PostgreSQL source.
 pub struct PostgresConnector {
     sessions: Sessions,
+    functions: Functions,
 }
 
 impl PostgresConnector {
@@ -37,13 +45,17 @@ impl PostgresConnector {
     /// # Errors
     /// `InvalidRequest` when the host is not one.
     pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
-        Sessions::new(endpoint, credentials).map(|sessions| Self { sessions })
+        Sessions::new(endpoint, credentials).map(|sessions| Self { sessions, functions: Functions::new() })
     }
 
     /// Runs a statement in its transaction.
     async fn run_in_session<S: RowSink>(&self, statement: &Statement, deadline: Deadline, sink: &mut S) -> Result<()> {
         let mut session = self.sessions.begin(statement.class(), deadline).await?;
-        let result = run::run(&mut session, statement, sink).await;
+        sink.session_ready();
+        let result = match self.require_harmless(&mut session, statement).await {
+            Ok(()) => run::run(&mut session, statement, sink).await,
+            Err(refusal) => Err(refusal),
+        };
         if session.is_running {
             return result;
         }
@@ -52,6 +64,14 @@ impl PostgresConnector {
             return result;
         }
         session.commit().await.map_err(|failure| error::running(&failure, None))
+    }
+
+    /// Refuses what the server says may do more than read. A statement that may write may call what it likes.
+    async fn require_harmless(&self, session: &mut Session, statement: &Statement) -> Result<()> {
+        if statement.class() != Class::Read {
+            return Ok(());
+        }
+        self.functions.require_harmless(session, statement.calls()).await
     }
 
     /// Asks something that only reads.
@@ -85,10 +105,23 @@ impl Connector for PostgresConnector {
         .await
     }
 
+    async fn privilege_warnings(&self, deadline: Deadline) -> Result<Vec<String>> {
+        self.ask(deadline, privileges::warnings).await
+    }
+
     async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
         self.ask(deadline, async |session| {
+            self.require_harmless(session, statement).await?;
             let prepared = prepare::prepare(session, statement.text(), statement.binds()).await?;
             Ok(prepared.columns)
+        })
+        .await
+    }
+
+    async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
+        self.ask(deadline, async |session| {
+            self.require_harmless(session, statement).await?;
+            explain::explain(session, statement).await
         })
         .await
     }

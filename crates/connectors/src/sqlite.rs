@@ -9,6 +9,7 @@ mod catalog;
 mod connect;
 mod decode;
 mod error;
+mod explain;
 mod lent;
 mod location;
 mod lock;
@@ -17,6 +18,7 @@ mod types;
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value as Json;
 use tidegate_core::{
     Result,
     catalog::{Schema, Table, TableDetail},
@@ -113,12 +115,21 @@ impl Connector for SqliteConnector {
         .await
     }
 
+    async fn privilege_warnings(&self, _deadline: Deadline) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
         let text = statement.text().to_owned();
         self.with_session(access(statement), deadline, move |session| {
             run::prepare(session, &text).map(|prepared| types::columns(&prepared))
         })
         .await
+    }
+
+    async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
+        let (text, binds) = (statement.text().to_owned(), statement.binds().to_vec());
+        self.with_session(access(statement), deadline, move |session| explain::explain(session, &text, &binds)).await
     }
 
     async fn run<S: RowSink + 'static>(
@@ -136,6 +147,10 @@ impl Connector for SqliteConnector {
         let sink = lent.clone();
         let job = move |pool: &Pool, call: &Arc<Call>| {
             pool.with_session(access(&statement), call, |session| {
+                sink.with(|sink| {
+                    sink.session_ready();
+                    Ok(())
+                })?;
                 run::run(session, statement.text(), statement.binds(), &sink, call, &runtime)
             })
         };

@@ -47,6 +47,15 @@ pub struct Limits {
     pub time_ms: Option<NonZeroU64>,
 }
 
+impl Limits {
+    /// These limits with a wall time of at most `time_ms`.
+    #[must_use]
+    pub fn within(self, time_ms: Option<NonZeroU64>) -> Self {
+        let least = self.time_ms.into_iter().chain(time_ms).min();
+        Self { time_ms: least, ..self }
+    }
+}
+
 impl Budget {
     /// The budget after `limits`: each number is the lesser of the two.
     #[must_use]
@@ -64,6 +73,15 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wall_time_is_the_least_that_was_asked_for() {
+        let of = |time_ms| Limits { time_ms: NonZeroU64::new(time_ms), ..Limits::default() };
+        assert_eq!(of(20).within(NonZeroU64::new(10)), of(10));
+        assert_eq!(of(10).within(NonZeroU64::new(20)), of(10));
+        assert_eq!(of(0).within(NonZeroU64::new(20)), of(20));
+        assert_eq!(of(10).within(None), of(10));
+    }
 
     #[test]
     fn limits_narrow_and_never_widen() {

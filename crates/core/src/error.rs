@@ -3,7 +3,7 @@
 //! An [`Error`] has a code that programs act on, a message that tells the caller what to do, and optionally a place
 //! and private context. The context is for logs: it has no `Display` and no `Serialize`, so it cannot reach an answer.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -133,12 +133,22 @@ struct Inner {
     sqlstate: Option<String>,
     faults: Vec<Fault>,
     context: Option<String>,
+    retry_after: Option<Duration>,
+    is_while_connecting: bool,
 }
 
 impl Error {
     /// An error with a message for the caller: lowercase, no full stop, saying what to do.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), sqlstate: None, faults: Vec::new(), context: None }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            sqlstate: None,
+            faults: Vec::new(),
+            context: None,
+            retry_after: None,
+            is_while_connecting: false,
+        }))
     }
 
     /// A fault in Tidegate itself; `context` says what, in the log only.
@@ -168,6 +178,13 @@ impl Error {
         self
     }
 
+    /// Says in front of the message which part of the request is wrong.
+    #[must_use]
+    pub fn in_part(mut self, part: impl fmt::Display) -> Self {
+        self.0.message = format!("{part}: {}", self.0.message);
+        self
+    }
+
     /// Adds the places of the faults.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
@@ -179,6 +196,20 @@ impl Error {
     #[must_use]
     pub fn with_sqlstate(mut self, sqlstate: impl Into<String>) -> Self {
         self.0.sqlstate = Some(sqlstate.into());
+        self
+    }
+
+    /// Says that trying again is of no use before this time has passed.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Says that no session could be opened, so that nothing of the call has reached the source.
+    #[must_use]
+    pub fn while_connecting(mut self) -> Self {
+        self.0.is_while_connecting = true;
         self
     }
 
@@ -200,6 +231,21 @@ impl Error {
     /// The database's own state code.
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.sqlstate.as_deref()
+    }
+
+    /// When to try again at the earliest, in whole seconds and at least 1; one second when too many call at once or a part
+    /// of Tidegate is away. None when nothing is known of it.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match (self.0.retry_after, self.code()) {
+            (Some(wait), _) => Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)),
+            (None, ErrorCode::RateLimited | ErrorCode::Unavailable) => Some(1),
+            (None, _) => None,
+        }
+    }
+
+    /// Whether no session could be opened.
+    pub fn is_while_connecting(&self) -> bool {
+        self.0.is_while_connecting
     }
 
     /// What the log should say beside the message.
@@ -228,3 +274,18 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_wait_is_rounded_up_to_whole_seconds() {
+        let after = |wait| Error::new(ErrorCode::SourceUnavailable, "away").with_retry_after(wait).retry_after_seconds();
+        assert_eq!(after(Duration::ZERO), Some(1));
+        assert_eq!(after(Duration::from_millis(4001)), Some(5));
+        assert_eq!(after(Duration::from_secs(5)), Some(5));
+        assert_eq!(Error::new(ErrorCode::SourceUnavailable, "away").retry_after_seconds(), None);
+        assert_eq!(Error::new(ErrorCode::RateLimited, "busy").retry_after_seconds(), Some(1));
+    }
+}

@@ -1,18 +1,22 @@
 //! The record of one run of a statement.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 use crate::{
-    ErrorCode, Name,
+    Error, ErrorCode, Name,
     id::{ApiKeyId, ExecutionId, QueryId, RequestId, SourceId, TenantId},
     result::Truncated,
 };
 
-/// One run of a statement. Arguments and rows are not part of it.
+/// One run of a statement. Rows are not part of it, and arguments only when the query says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Execution {
-    /// Its id.
+    /// Its id. It is made when the execution ends, so the order of ids is the order of ending.
     pub id: ExecutionId,
     /// The tenant it ran in.
     pub tenant: TenantId,
@@ -32,6 +36,9 @@ pub struct Execution {
     pub started_at: DateTime<Utc>,
     /// How long it took, in microseconds.
     pub elapsed_us: u64,
+    /// Where that time went.
+    #[serde(default)]
+    pub timing: Timing,
     /// The rows given back.
     pub rows: u64,
     /// The bytes of the encoded rows.
@@ -40,4 +47,194 @@ pub struct Execution {
     pub truncated: Option<Truncated>,
     /// How it failed.
     pub error: Option<ErrorCode>,
+    /// The arguments as they were given, when the query keeps them and they are not too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Map<String, Json>>,
+}
+
+impl Execution {
+    /// When it ended, to the millisecond.
+    pub fn ended_at(&self) -> DateTime<Utc> {
+        let stamp = self.id.as_uuid().get_timestamp().map(|stamp| stamp.to_unix());
+        stamp
+            .and_then(|(seconds, nanos)| DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos))
+            .unwrap_or(self.started_at)
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        match (self.error, self.truncated) {
+            (Some(_), _) => Outcome::Error,
+            (None, Some(_)) => Outcome::Truncated,
+            (None, None) => Outcome::Ok,
+        }
+    }
+}
+
+/// Where the time of an execution went, in microseconds, one phase after the other. A phase that it did not come to
+/// the end of is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Timing {
+    /// Finding the source, checking the arguments, compiling and guarding the statement.
+    pub prepare_us: u64,
+    /// Waiting for a free session of the source, connecting when there was none, and beginning the transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_us: Option<u64>,
+    /// Until the database had planned the statement and given its first row, or said that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_row_us: Option<u64>,
+    /// Reading and encoding the rows, and waiting for a slow reader of a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_us: Option<u64>,
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It gave its whole result.
+    Ok,
+    /// Its result was cut.
+    Truncated,
+    /// It failed.
+    Error,
+}
+
+/// Which outcomes a list of executions holds: `ok`, `truncated`, `error`, or the code of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutcomeFilter {
+    /// Those that ended so.
+    Outcome(Outcome),
+    /// Those that failed with this code.
+    Code(ErrorCode),
+}
+
+impl OutcomeFilter {
+    fn admits(self, execution: &Execution) -> bool {
+        match self {
+            Self::Outcome(outcome) => execution.outcome() == outcome,
+            Self::Code(code) => execution.error == Some(code),
+        }
+    }
+}
+
+impl FromStr for OutcomeFilter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let word = || Json::from(text);
+        serde_json::from_value(word())
+            .map(Self::Outcome)
+            .or_else(|_| serde_json::from_value(word()).map(Self::Code))
+            .map_err(|_| {
+                Error::invalid_argument("outcome", "`outcome` is `ok`, `truncated`, `error` or the code of an error")
+            })
+    }
+}
+
+/// Which executions a list holds; all of the tenant by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Only those of this query.
+    pub query: Option<QueryId>,
+    /// Only those on this source.
+    pub source: Option<SourceId>,
+    /// Only those of this caller.
+    pub api_key: Option<ApiKeyId>,
+    /// Only those that ended so.
+    pub outcome: Option<OutcomeFilter>,
+    /// Only those that ended then or later, to the millisecond.
+    pub from: Option<DateTime<Utc>>,
+    /// Only those that ended before then, to the millisecond.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl ExecutionFilter {
+    /// Whether an execution belongs into the list.
+    pub fn admits(&self, execution: &Execution) -> bool {
+        let ended = execution.ended_at().timestamp_millis();
+        self.query.is_none_or(|query| execution.query.is_some_and(|(id, _)| id == query))
+            && self.source.is_none_or(|source| execution.source == source)
+            && self.api_key.is_none_or(|key| execution.api_key == key)
+            && self.outcome.is_none_or(|outcome| outcome.admits(execution))
+            && self.from.is_none_or(|from| ended >= from.timestamp_millis())
+            && self.to.is_none_or(|to| ended < to.timestamp_millis())
+    }
+}
+
+/// A page of the history, newest first. It may hold fewer than were asked for, or none, and not be the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecutionPage {
+    /// The executions.
+    pub items: Vec<Execution>,
+    /// Where the next page begins, in the store's own words; none at the end.
+    pub next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn execution() -> Execution {
+        Execution {
+            id: ExecutionId::from_uuid(Uuid::parse_str("01900000-0000-7000-8000-000000000000").unwrap()),
+            tenant: TenantId::from_uuid(Uuid::nil()),
+            request: None,
+            api_key: ApiKeyId::from_uuid(Uuid::nil()),
+            query: None,
+            server: None,
+            source: SourceId::from_uuid(Uuid::nil()),
+            fingerprint: String::new(),
+            started_at: DateTime::UNIX_EPOCH,
+            elapsed_us: 1,
+            timing: Timing::default(),
+            rows: 0,
+            bytes: 0,
+            truncated: None,
+            error: None,
+            arguments: None,
+        }
+    }
+
+    #[test]
+    fn an_execution_ended_when_its_id_was_made() {
+        assert_eq!(execution().ended_at().timestamp_millis(), 0x0190_0000_0000);
+    }
+
+    #[test]
+    fn an_outcome_is_a_word_or_the_code_of_an_error() {
+        let whole = execution();
+        let cut = Execution { truncated: Some(Truncated::Rows), ..execution() };
+        let failed = Execution { error: Some(ErrorCode::Timeout), ..cut.clone() };
+        for (word, expected) in [
+            ("ok", [true, false, false]),
+            ("truncated", [false, true, false]),
+            ("error", [false, false, true]),
+            ("timeout", [false, false, true]),
+            ("database_error", [false, false, false]),
+        ] {
+            let filter = ExecutionFilter { outcome: Some(word.parse().unwrap()), ..ExecutionFilter::default() };
+            assert_eq!([&whole, &cut, &failed].map(|execution| filter.admits(execution)), expected, "{word}");
+        }
+        let error = "failed".parse::<OutcomeFilter>().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    }
+
+    #[test]
+    fn a_range_of_time_holds_its_beginning_and_not_its_end() {
+        let ended = execution().ended_at();
+        let admits = |from, to| ExecutionFilter { from, to, ..ExecutionFilter::default() }.admits(&execution());
+        let later = ended + chrono::Duration::milliseconds(1);
+        assert!(admits(Some(ended), Some(later)) && admits(None, None));
+        assert!(!admits(Some(later), None) && !admits(None, Some(ended)));
+    }
+
+    #[test]
+    fn a_record_without_timing_can_be_read() {
+        let mut record = serde_json::to_value(execution()).unwrap();
+        record.as_object_mut().unwrap().remove("timing");
+        assert_eq!(serde_json::from_value::<Execution>(record).unwrap(), execution());
+    }
 }

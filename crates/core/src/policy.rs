@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::{
     Error, ErrorCode, Name, Result,
-    id::TenantId,
-    principal::{Principal, Role},
+    id::{ApiKeyId, TenantId},
+    principal::{Caller, Principal, Role},
     query::{Mode, Query},
     server::{Builtin, Server},
     source::Source,
@@ -78,6 +78,13 @@ pub struct RunRaw {
 pub struct ReadCatalog {
     /// The source.
     pub source: Arc<Source>,
+}
+
+/// To see executions.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadExecutions {
+    /// The only caller whose executions may be seen; none when all of the tenant may.
+    pub only: Option<ApiKeyId>,
 }
 
 /// An action on the registry as a whole, and the least role that may perform it.
@@ -185,6 +192,15 @@ pub fn permit_catalog(
         None => see_source(principal, source, None, Builtin::ListTables)?,
     }
     Ok(Permit { principal: Arc::clone(principal), action: ReadCatalog { source: Arc::clone(source) } })
+}
+
+/// A permit to see executions: those of the tenant, or only its own for a principal that is narrowed to some servers or
+/// queries.
+pub fn permit_executions(principal: &Arc<Principal>) -> Result<Permit<ReadExecutions>> {
+    at_least(principal, Role::Viewer, "see executions")?;
+    let Caller::ApiKey(own) = principal.caller;
+    let only = (!principal.scope.is_everything()).then_some(own);
+    Ok(Permit { principal: Arc::clone(principal), action: ReadExecutions { only } })
 }
 
 fn see_source(principal: &Principal, source: &Source, server: Option<&Server>, builtin: Builtin) -> Result<()> {

@@ -9,7 +9,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
-    Error, Name, Result, execution::Execution, id::TenantId, name::MAX_NAME_LENGTH, source::SecretRef, tenant::Tenant,
+    Error, Name, Result,
+    execution::{Execution, ExecutionFilter, ExecutionPage},
+    id::{ExecutionId, TenantId},
+    name::MAX_NAME_LENGTH,
+    source::SecretRef,
+    tenant::Tenant,
 };
 
 /// What is stored under a name in a tenant.
@@ -160,8 +165,21 @@ pub trait Executions: Send + Sync {
     /// Records an execution.
     async fn record(&self, execution: Execution) -> Result<()>;
 
-    /// The newest executions of a tenant, newest first.
-    async fn newest(&self, tenant: TenantId, limit: usize) -> Result<Vec<Execution>>;
+    /// A page of at most `limit` executions of a tenant, newest first. `after` is the `next` of the page before.
+    ///
+    /// The work of one page is bounded: one that finds little may end early, with a `next`. Executions that several
+    /// processes record in the same moment may be out of order between pages; none is left out or comes twice.
+    /// `InvalidCursor` when `after` is not what a page gave.
+    async fn page(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ExecutionPage>;
+
+    /// The execution with this id in this tenant.
+    async fn by_id(&self, tenant: TenantId, id: ExecutionId) -> Result<Option<Execution>>;
 }
 
 /// Whether a part can do its work, for the readiness answer.

@@ -77,6 +77,9 @@ pub struct QuerySpec {
     /// Limits of every execution of it.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether the history keeps the arguments of its executions. Whoever may see an execution sees them.
+    #[serde(default)]
+    pub keep_arguments: bool,
 }
 
 /// How far a query was proved when it was saved.

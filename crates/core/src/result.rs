@@ -74,6 +74,10 @@ pub type Flow = ControlFlow<()>;
 /// [`RowSink::wants_drain`] says so. After `end_row` returned `Break` nothing more may be sent.
 #[async_trait]
 pub trait RowSink: Send {
+    /// Says that a session is ready and the statement is about to be sent to the database. It comes before `columns`, and
+    /// again when that session was lost and another one is tried.
+    fn session_ready(&mut self) {}
+
     /// Announces the columns; called once, also when no row follows.
     fn columns(&mut self, columns: Vec<Column>) -> Result<()>;
 

@@ -57,6 +57,14 @@ impl Connection {
             Self::Sqlite(_) => SourceKind::Sqlite,
         }
     }
+
+    /// The most sessions open at once in one process.
+    pub const fn max_sessions(&self) -> u32 {
+        match self {
+            Self::Postgres(endpoint) | Self::Mysql(endpoint) => endpoint.max_sessions,
+            Self::Sqlite(file) => file.max_sessions,
+        }
+    }
 }
 
 /// A database on a server.
@@ -196,6 +204,8 @@ pub struct Source {
     pub limits: Limits,
     /// Whether SQL that is not a registered query may be run on it.
     pub allow_raw: bool,
+    /// What its login may do beyond reading, as it was when the source was saved.
+    pub warnings: Vec<String>,
     /// Counts its changes, from 1.
     pub version: u64,
     /// When it was registered.

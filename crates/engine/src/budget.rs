@@ -1,6 +1,6 @@
 //! The sink that counts while rows stream.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     encode::{Encoder, Summary},
     page::OrderKey,
+    timing::Moments,
 };
 
 /// How much a stream gathers before it hands it on, in bytes.
@@ -42,6 +43,7 @@ pub struct BudgetedSink<E> {
     order: Option<OrderKey>,
     outlet: Option<mpsc::Sender<Result<Bytes>>>,
     columns: Vec<Column>,
+    moments: Moments,
 }
 
 impl<E: Encoder> BudgetedSink<E> {
@@ -71,6 +73,7 @@ impl<E: Encoder> BudgetedSink<E> {
             order,
             outlet,
             columns: Vec::new(),
+            moments: Moments::default(),
         }
     }
 
@@ -82,6 +85,11 @@ impl<E: Encoder> BudgetedSink<E> {
     /// The bytes written.
     pub fn bytes(&self) -> u64 {
         self.sent + (self.out.len() + self.encoder.held()) as u64
+    }
+
+    /// When what happened.
+    pub(crate) fn moments(&self) -> Moments {
+        self.moments
     }
 
     /// The columns that were announced.
@@ -193,7 +201,12 @@ fn size(cell: Cell<'_>) -> u64 {
 
 #[async_trait]
 impl<E: Encoder> RowSink for BudgetedSink<E> {
+    fn session_ready(&mut self) {
+        self.moments.session_ready = Some(Instant::now());
+    }
+
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
+        self.moments.answered = Some(Instant::now());
         // A statement without a result set is settled when it has ended.
         if columns.is_empty() {
             return Ok(());

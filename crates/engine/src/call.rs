@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
-use tidegate_connectors::{AnyConnector, Connector};
+use tidegate_connectors::Connector;
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
     budget::{Budget, Limits},
     deadline::Deadline,
-    execution::Execution,
+    execution::{Execution, Timing},
     id::{ExecutionId, QueryId, RequestId, SourceId},
     policy::{Permit, RunQuery, RunRaw},
     principal::{Caller, Principal},
@@ -18,7 +18,7 @@ use tidegate_core::{
     result::Truncated,
     source::Source,
 };
-use tidegate_statement::{Binding, Position, Statement, Subject, Window};
+use tidegate_statement::{Binding, Dialect, Position, Statement, Subject, Window};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -26,10 +26,15 @@ use crate::{
     budget::BudgetedSink,
     encode::{Encoder, Summary},
     page::OrderKey,
+    pools::SourceConnector,
+    timing::micros,
 };
 
 /// How many chunks of a stream may wait for a slow reader.
 const CHUNKS_AHEAD: usize = 4;
+
+/// Arguments that are larger as JSON are not kept in the history, in bytes.
+const MAX_KEPT_ARGUMENTS: usize = 4 << 10;
 
 /// What a caller asks of a run, beside the statement.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +61,7 @@ pub struct Answer<E> {
 }
 
 /// A statement that is ready to run.
-struct Call {
+pub(crate) struct Call {
     statement: Arc<Statement>,
     skip: u64,
     offset: u64,
@@ -65,7 +70,7 @@ struct Call {
     pageable: bool,
     budget: Budget,
     deadline: Deadline,
-    connector: Arc<AnyConnector>,
+    connector: Arc<SourceConnector>,
     began: Instant,
     record: Record,
 }
@@ -78,6 +83,8 @@ struct Rules<'a> {
     limits: Limits,
     query: Option<(QueryId, u64)>,
     server: Option<Name>,
+    /// The arguments that the history is to keep.
+    kept: Option<Map<String, Json>>,
 }
 
 /// What is known of an execution before it runs.
@@ -88,6 +95,19 @@ struct Record {
     server: Option<Name>,
     source: SourceId,
     started_at: DateTime<Utc>,
+    arguments: Option<Map<String, Json>>,
+}
+
+impl Call {
+    /// How the database would run the statement.
+    pub(crate) async fn explain(&self) -> Result<Json> {
+        self.connector.explain(&self.statement, self.deadline).await
+    }
+
+    /// The dialect of the statement.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.statement.dialect()
+    }
 }
 
 impl Engine {
@@ -138,7 +158,7 @@ impl Engine {
         self.stream(call, encoder).await
     }
 
-    async fn prepare_query(&self, permit: &Permit<RunQuery>, request: RunRequest) -> Result<Call> {
+    pub(crate) async fn prepare_query(&self, permit: &Permit<RunQuery>, request: RunRequest) -> Result<Call> {
         let began = self.parts.clock.instant();
         let RunQuery { query, server } = permit.action();
         let source = self.source_of(query).await?;
@@ -156,11 +176,12 @@ impl Engine {
             limits: query.spec.limits,
             query: Some((query.id, query.version)),
             server: server.clone(),
+            kept: query.spec.keep_arguments.then(|| kept(&request.arguments)).flatten(),
         };
         self.prepare(began, permit.principal(), &source, statement, rules, request).await
     }
 
-    async fn prepare_raw(&self, permit: &Permit<RunRaw>, sql: &str, request: RunRequest) -> Result<Call> {
+    pub(crate) async fn prepare_raw(&self, permit: &Permit<RunRaw>, sql: &str, request: RunRequest) -> Result<Call> {
         let began = self.parts.clock.instant();
         let RunRaw { source, server } = permit.action();
         let statement = Statement::raw(sql, source.connection.kind().into())?;
@@ -175,6 +196,7 @@ impl Engine {
             limits: Limits::default(),
             query: None,
             server: server.clone(),
+            kept: None,
         };
         self.prepare(began, permit.principal(), source, statement, rules, request).await
     }
@@ -188,7 +210,7 @@ impl Engine {
         rules: Rules<'_>,
         request: RunRequest,
     ) -> Result<Call> {
-        let Rules { mode, order, binding, limits, query, server } = rules;
+        let Rules { mode, order, binding, limits, query, server, kept } = rules;
         statement.require(mode)?;
         let budget = self.parts.budget.narrowed(&source.limits).narrowed(&limits).narrowed(&request.limits);
         let position = request.cursor.map(|cursor| self.parts.cursor_key.open(&cursor, &binding)).transpose()?;
@@ -223,6 +245,7 @@ impl Engine {
                 server,
                 source: source.id,
                 started_at: self.parts.clock.now(),
+                arguments: kept,
             },
         })
     }
@@ -235,6 +258,7 @@ impl Engine {
     ) -> Result<Answer<E>> {
         let Call { statement, skip, offset, order, binding, pageable, budget, deadline, connector, began, record } =
             call;
+        let dispatched = self.parts.clock.instant();
         let fingerprint = statement.fingerprint();
         let sink = BudgetedSink::new(encoder, budget, skip, order, outlet);
         let (mut sink, outcome) = connector.run(statement, deadline, sink).await;
@@ -247,6 +271,8 @@ impl Engine {
             }
             Err(error) => Err(error),
         };
+        let rows_ended = outcome.is_ok().then(|| self.parts.clock.instant());
+        let timing = sink.moments().timing(began, dispatched, rows_ended);
         let ended = outcome.and_then(|()| {
             sink.settle();
             let truncated = sink.truncated();
@@ -264,7 +290,7 @@ impl Engine {
             Ok(Summary { row_count: sink.rows(), truncated, next_cursor, elapsed })
         });
         let error = ended.as_ref().err().map(Error::code);
-        let execution = self.execution(record, &sink, fingerprint, began, error);
+        let execution = self.record_of(record, &sink, fingerprint, began, timing, error);
         self.parts.executions.record(execution).await?;
         let summary = ended?;
         let (encoder, body) = sink.finish(&summary);
@@ -287,16 +313,16 @@ impl Engine {
         Ok(RowStream { first: Some(first), rest: inlet })
     }
 
-    fn execution<E: Encoder>(
+    fn record_of<E: Encoder>(
         &self,
         record: Record,
         sink: &BudgetedSink<E>,
         fingerprint: String,
         began: Instant,
+        timing: Timing,
         error: Option<ErrorCode>,
     ) -> Execution {
         let Caller::ApiKey(api_key) = record.principal.caller;
-        let elapsed = self.parts.clock.instant().saturating_duration_since(began);
         Execution {
             id: ExecutionId::from_uuid(self.parts.ids.uuid()),
             tenant: record.principal.tenant,
@@ -307,11 +333,13 @@ impl Engine {
             source: record.source,
             fingerprint,
             started_at: record.started_at,
-            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            elapsed_us: micros(began, self.parts.clock.instant()),
+            timing,
             rows: sink.rows(),
             bytes: sink.bytes(),
             truncated: sink.truncated(),
             error,
+            arguments: record.arguments,
         }
     }
 }
@@ -330,6 +358,12 @@ impl RowStream {
             None => self.rest.recv().await.map(|chunk| chunk.unwrap_or_else(|error| failure_line(&error))),
         }
     }
+}
+
+/// The arguments, unless they are too large to be kept.
+fn kept(arguments: &Map<String, Json>) -> Option<Map<String, Json>> {
+    let size = serde_json::to_vec(arguments).map_or(usize::MAX, |text| text.len());
+    (size <= MAX_KEPT_ARGUMENTS).then(|| arguments.clone())
 }
 
 /// The line that ends a stream that failed after its first rows.

@@ -1,8 +1,11 @@
 //! What a source contains.
 
+use std::num::NonZeroU64;
+
 use tidegate_connectors::{Connector, ServerInfo};
 use tidegate_core::{
     Result,
+    budget::Limits,
     catalog::{Schema, Table, TableDetail},
     policy::{Permit, ReadCatalog},
     source::Source,
@@ -10,11 +13,31 @@ use tidegate_core::{
 
 use crate::Engine;
 
+/// How long the look at the privileges of a login may take: whoever registers a source waits for it.
+const PROBE_MS: u64 = 5_000;
+
 impl Engine {
     /// Opens a session to a source and asks it who it is.
     pub async fn test(&self, permit: &Permit<ReadCatalog>) -> Result<ServerInfo> {
         let source = &permit.action().source;
         self.pools.get(source).await?.test(self.catalog_deadline(source)).await
+    }
+
+    /// What the login of a source may do beyond reading. A source out of reach says so in their place: it is registered
+    /// all the same.
+    pub async fn privilege_warnings(&self, source: &Source) -> Vec<String> {
+        let limits = Limits { time_ms: NonZeroU64::new(PROBE_MS), ..source.limits };
+        let deadline = self.deadline(&self.parts.budget.narrowed(&limits));
+        // The source is not stored yet, and may never be at this version: a pool would keep what was never true.
+        let warnings = match self.pools.open(source).await {
+            Ok(connector) => {
+                let warnings = connector.privilege_warnings(deadline).await;
+                connector.close().await;
+                warnings
+            }
+            Err(error) => Err(error),
+        };
+        warnings.unwrap_or_else(|error| vec![format!("the privileges of the login are not known: {}", error.message())])
     }
 
     /// The schemas of a source.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_connectors::ConnectorConfig;
 use tidegate_core::{
+    api_key::ApiKey,
     budget::Budget,
     deadline::Deadline,
     ports::{Clock, Executions, Ids, Repository, Vault},
@@ -23,6 +24,8 @@ pub struct EngineParts {
     pub queries: Arc<dyn Repository<Query>>,
     /// The registered servers.
     pub servers: Arc<dyn Repository<Server>>,
+    /// The API keys, whose names the history shows.
+    pub api_keys: Arc<dyn Repository<ApiKey>>,
     /// Where the credentials are.
     pub vault: Arc<dyn Vault>,
     /// Where executions are recorded.
@@ -49,7 +52,7 @@ pub struct Engine {
 impl Engine {
     /// An engine with no session open yet.
     pub fn new(parts: EngineParts) -> Self {
-        let pools = Pools::new(Arc::clone(&parts.vault), parts.connectors.clone());
+        let pools = Pools::new(Arc::clone(&parts.vault), Arc::clone(&parts.clock), parts.connectors.clone());
         Self { parts, pools, templates: Templates::default() }
     }
 

@@ -1,15 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
+mod breaker;
 pub mod budget;
 pub mod call;
 pub mod catalog;
 pub mod check;
 pub mod encode;
 pub mod engine;
+pub mod explain;
+mod guarded;
+pub mod history;
 pub mod page;
 pub mod pools;
 pub mod resolve;
 pub mod templates;
+mod timing;
 
 pub use call::{Answer, RowStream, RunRequest};
 pub use engine::{Engine, EngineParts};

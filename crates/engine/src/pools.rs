@@ -8,9 +8,11 @@ use tidegate_connectors::{AnyConnector, Connector, ConnectorConfig};
 use tidegate_core::{
     Error, ErrorCode, Result,
     id::SourceId,
-    ports::Vault,
+    ports::{Clock, Vault},
     source::{Credentials, Source},
 };
+
+use crate::guarded::Guarded;
 
 /// How many sources a process keeps sessions to.
 const MOST: u64 = 500;
@@ -18,20 +20,24 @@ const MOST: u64 = 500;
 /// How long an unused connector keeps its sessions.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
+/// A source's connector, with what bounds the calls on it.
+pub(crate) type SourceConnector = Guarded<AnyConnector>;
+
 pub(crate) struct Pools {
-    connectors: Cache<(SourceId, u64), Arc<AnyConnector>>,
+    connectors: Cache<(SourceId, u64), Arc<SourceConnector>>,
     vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
     config: ConnectorConfig,
 }
 
 impl Pools {
-    pub(crate) fn new(vault: Arc<dyn Vault>, config: ConnectorConfig) -> Self {
+    pub(crate) fn new(vault: Arc<dyn Vault>, clock: Arc<dyn Clock>, config: ConnectorConfig) -> Self {
         // A connector that leaves the cache closes its sessions when the last call on it has ended.
-        Self { connectors: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(), vault, config }
+        Self { connectors: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(), vault, clock, config }
     }
 
     /// The connector of a source at its version. The credentials are fetched once per version.
-    pub(crate) async fn get(&self, source: &Source) -> Result<Arc<AnyConnector>> {
+    pub(crate) async fn get(&self, source: &Source) -> Result<Arc<SourceConnector>> {
         let key = (source.id, source.version);
         if let Some(connector) = self.connectors.get(&key).await {
             return Ok(connector);
@@ -39,7 +45,8 @@ impl Pools {
         self.connectors.try_get_with(key, self.open(source)).await.map_err(|error: Arc<Error>| Error::clone(&error))
     }
 
-    async fn open(&self, source: &Source) -> Result<Arc<AnyConnector>> {
+    /// A connector of its own for a source, which nothing keeps.
+    pub(crate) async fn open(&self, source: &Source) -> Result<Arc<SourceConnector>> {
         let credentials = match &source.secret {
             Some(reference) => {
                 let secret = self.vault.get(reference).await.map_err(|error| match error.code() {
@@ -56,11 +63,12 @@ impl Pools {
             }
             None => None,
         };
-        Ok(Arc::new(AnyConnector::new(&source.connection, credentials.as_ref(), &self.config)?))
+        let connector = AnyConnector::new(&source.connection, credentials.as_ref(), &self.config)?;
+        Ok(Arc::new(Guarded::new(connector, source.connection.max_sessions(), Arc::clone(&self.clock))))
     }
 
     pub(crate) async fn close(&self) {
-        let connectors: Vec<Arc<AnyConnector>> = self.connectors.iter().map(|(_, connector)| connector).collect();
+        let connectors: Vec<Arc<SourceConnector>> = self.connectors.iter().map(|(_, connector)| connector).collect();
         self.connectors.invalidate_all();
         for connector in connectors {
             connector.close().await;

@@ -7,7 +7,7 @@ mod classify;
 mod effects;
 mod tokens;
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use sqlparser::{
     ast,
@@ -83,6 +83,25 @@ pub(crate) struct Analysis {
     pub(crate) is_query: bool,
     /// Whether `LIMIT` and `OFFSET` can follow it.
     pub(crate) takes_limit: bool,
+    /// What it may call.
+    pub(crate) calls: Arc<Calls>,
+}
+
+/// The names of what a statement may call, as the engine compares them, in order and once each. Only PostgreSQL's are
+/// told, since only its catalog says what a function may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Calls {
+    /// Names before a parenthesis: `f(x)`.
+    pub functions: Vec<String>,
+    /// Names behind a period, which are columns or functions of one argument: `(x).f`.
+    pub attributes: Vec<String>,
+}
+
+impl Calls {
+    /// Whether nothing can be called.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.attributes.is_empty()
+    }
 }
 
 impl Analysis {
@@ -93,7 +112,7 @@ impl Analysis {
 
     /// The same query inside another text.
     pub(crate) fn with_text(&self, text: String) -> Self {
-        Self { text, reason: self.reason.clone(), takes_limit: false, ..*self }
+        Self { text, reason: self.reason.clone(), takes_limit: false, calls: Arc::clone(&self.calls), ..*self }
     }
 }
 
@@ -167,6 +186,7 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         return Err(Problem::Statement { message: too_deep(), offset: Some(offset) });
     }
     let mut finding = tokens.finding();
+    let calls = Arc::new(tokens.calls());
     tokens.adapt_to_parser();
 
     let parsed = Parser::new(dialect.grammar())
@@ -189,6 +209,7 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         reason: finding.reason,
         is_query: query.is_some(),
         takes_limit: query.is_some_and(|query| classify::takes_limit(query, dialect)),
+        calls,
     })
 }
 

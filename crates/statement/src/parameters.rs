@@ -1,5 +1,9 @@
 //! The declared parameters of a query, compiled once and checked against every call.
 
+mod choices;
+
+pub(crate) use choices::Choice;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -96,6 +100,11 @@ impl Parameters {
             Some(error) => Err(error),
             None => Ok(Arguments::new(self.clone(), values)),
         }
+    }
+
+    /// Arguments with these values, in the order of the parameters. They are from [`Declared::choices`], so they fit.
+    pub(crate) fn chosen(&self, values: Vec<Given>) -> Arguments {
+        Arguments::new(self.clone(), values)
     }
 
     pub(crate) fn declared(&self) -> &[Declared] {

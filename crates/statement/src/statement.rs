@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use tidegate_core::{Error, ErrorCode, Result, parameter::ParameterType, query::Mode, value::Value};
 
 use crate::{
-    Class, Dialect,
+    Calls, Class, Dialect,
     guard::{self, Analysis},
 };
 
@@ -55,6 +55,11 @@ impl Statement {
     /// What it may do. A connector locks its engine read-only unless this says `Write` or worse.
     pub fn class(&self) -> Class {
         self.analysis.class
+    }
+
+    /// What it may call. A class of `Read` says nothing about functions of the user's own.
+    pub fn calls(&self) -> &Arc<Calls> {
+        &self.analysis.calls
     }
 
     /// Fails with `StatementNotAllowed` when it does more than `mode` allows: a read query must be of class `Read`, a

@@ -1,5 +1,6 @@
 //! Templates: text of an author that becomes statements, with every value bound.
 
+mod branches;
 mod check;
 mod environment;
 mod place;
@@ -18,6 +19,7 @@ use minijinja::{
     value::{Enumerator, Object},
 };
 use serde_json::{Map, Value as Json};
+pub use branches::Branch;
 use tidegate_core::{Error, ErrorCode, Result, error::Fault, parameter::Parameter};
 
 use self::environment::{Binds, MARK, NAME};

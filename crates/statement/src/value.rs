@@ -220,6 +220,12 @@ impl Rules {
         }
     }
 
+    /// The values that stand out: each of an enum, and the bounds.
+    pub(crate) fn landmarks(&self) -> Vec<Value> {
+        let bounds = [&self.minimum, &self.maximum].into_iter().flatten().cloned();
+        self.values.iter().cloned().map(Value::String).chain(bounds).collect()
+    }
+
     /// A value that meets the constraints, when one can be made up.
     pub(crate) fn plausible(&self) -> Option<Value> {
         let texts = |texts: &[&str]| texts.iter().map(|text| Json::from(*text)).collect::<Vec<_>>();

@@ -9,7 +9,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tidegate_core::{Error, ErrorCode, Result, execution::Execution, id::TenantId, ports::Executions};
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    execution::{Execution, ExecutionFilter, ExecutionPage},
+    id::{ExecutionId, TenantId},
+    ports::Executions,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -83,10 +88,21 @@ impl Executions for BufferedExecutions {
         self.queue.send(Entry::Record(execution)).await.map_err(|_| stopped())
     }
 
-    /// What this process recorded before is among them.
-    async fn newest(&self, tenant: TenantId, limit: usize) -> Result<Vec<Execution>> {
+    /// What this process recorded before is part of it.
+    async fn page(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ExecutionPage> {
         self.written().await?;
-        self.inner.newest(tenant, limit).await
+        self.inner.page(tenant, filter, after, limit).await
+    }
+
+    async fn by_id(&self, tenant: TenantId, id: ExecutionId) -> Result<Option<Execution>> {
+        self.written().await?;
+        self.inner.by_id(tenant, id).await
     }
 }
 

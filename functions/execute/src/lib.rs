@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod catalog;
+pub mod explain;
+pub mod history;
 pub mod reply;
 pub mod run;
 pub mod state;
@@ -14,6 +16,11 @@ pub fn router(state: ExecuteState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(run::raw))
         .routes(routes!(run::query))
+        .routes(routes!(explain::raw))
+        .routes(routes!(explain::query))
+        .routes(routes!(history::list))
+        .routes(routes!(history::get))
+        .routes(routes!(history::rerun))
         .routes(routes!(catalog::test))
         .routes(routes!(catalog::schemas))
         .routes(routes!(catalog::tables))

@@ -1,5 +1,7 @@
 //! Running statements.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     http::HeaderMap,
@@ -8,15 +10,15 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use tidegate_core::{
-    Name,
+    Name, Result,
     budget::Limits,
-    policy::{permit_query, permit_raw},
+    policy::{Permit, RunQuery, permit_query, permit_raw},
 };
 use tidegate_engine::{
-    RunRequest,
+    Engine, RunRequest,
     encode::{Csv, Format, Json as Columnar, Markdown, Ndjson, Objects},
 };
-use tidegate_http::{Caller, JsonBody, Problem, list::Params, request_id::CurrentRequest};
+use tidegate_http::{Caller, JsonBody, Problem, RequestTimeout, list::Params, request_id::CurrentRequest};
 use utoipa::ToSchema;
 
 use crate::{
@@ -31,13 +33,13 @@ pub struct RunBody {
     /// The values of the parameters.
     #[serde(default)]
     #[schema(value_type = Object)]
-    arguments: Map<String, Json>,
+    pub(crate) arguments: Map<String, Json>,
     /// Where to go on: the `next_cursor` of the page before.
     #[serde(default)]
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Limits below those that hold anyway.
     #[serde(default)]
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// What a caller gives to run raw SQL.
@@ -45,15 +47,15 @@ pub struct RunBody {
 #[serde(deny_unknown_fields)]
 pub struct RawBody {
     /// The name of the source.
-    source: Name,
+    pub(crate) source: Name,
     /// One statement that only reads.
-    sql: String,
+    pub(crate) sql: String,
     /// Where to go on: the `next_cursor` of the page before.
     #[serde(default)]
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Limits below those that hold anyway.
     #[serde(default)]
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// Run a query
@@ -64,6 +66,7 @@ pub async fn query(
     State(state): State<ExecuteState>,
     Caller(principal): Caller,
     CurrentRequest(request): CurrentRequest,
+    RequestTimeout(timeout): RequestTimeout,
     Path(which): Path<String>,
     Params(format): Params<FormatQuery>,
     headers: HeaderMap,
@@ -73,13 +76,24 @@ pub async fn query(
     let query = engine.query(&principal, &which).await?;
     let permit = permit_query(&principal, &query, None, &engine.scope(&principal).await?)?;
     let RunBody { arguments, cursor, limits } = body;
+    let limits = limits.within(timeout);
     let run = RunRequest { arguments, cursor, limits, request: Some(request) };
-    Ok(match format.wanted(&headers)? {
-        Format::Json => buffered(engine.run_query(&permit, run, Columnar).await?),
-        Format::Objects => buffered(engine.run_query(&permit, run, Objects::default()).await?),
-        Format::Csv => buffered(engine.run_query(&permit, run, Csv).await?),
-        Format::Markdown => buffered(engine.run_query(&permit, run, Markdown).await?),
-        Format::Ndjson => streamed(engine.stream_query(&permit, run, Ndjson::default()).await?),
+    Ok(run_query(engine, &permit, run, format.wanted(&headers)?).await?)
+}
+
+/// Runs a query and answers with its page in this encoding.
+pub(crate) async fn run_query(
+    engine: &Arc<Engine>,
+    permit: &Permit<RunQuery>,
+    run: RunRequest,
+    format: Format,
+) -> Result<Response> {
+    Ok(match format {
+        Format::Json => buffered(engine.run_query(permit, run, Columnar).await?),
+        Format::Objects => buffered(engine.run_query(permit, run, Objects::default()).await?),
+        Format::Csv => buffered(engine.run_query(permit, run, Csv).await?),
+        Format::Markdown => buffered(engine.run_query(permit, run, Markdown).await?),
+        Format::Ndjson => streamed(engine.stream_query(permit, run, Ndjson::default()).await?),
     })
 }
 
@@ -92,6 +106,7 @@ pub async fn raw(
     State(state): State<ExecuteState>,
     Caller(principal): Caller,
     CurrentRequest(request): CurrentRequest,
+    RequestTimeout(timeout): RequestTimeout,
     Params(format): Params<FormatQuery>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<RawBody>,
@@ -100,6 +115,7 @@ pub async fn raw(
     let source = engine.source(&principal, body.source.as_str()).await?;
     let permit = permit_raw(&principal, &source, None)?;
     let RawBody { sql, cursor, limits, .. } = body;
+    let limits = limits.within(timeout);
     let run = RunRequest { cursor, limits, request: Some(request), ..RunRequest::default() };
     Ok(match format.wanted(&headers)? {
         Format::Json => buffered(engine.run_raw(&permit, &sql, run, Columnar).await?),

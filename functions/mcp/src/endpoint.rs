@@ -79,7 +79,15 @@ async fn answer(
     }
     accept_anything(&mut parts.headers);
     let outbox = Outbox::new(&*state.ids);
-    let handler = ToolHandler::new(state.engine, principal, server, request_id, timeout, outbox.clone());
+    let handler = ToolHandler {
+        engine: state.engine,
+        principal,
+        server,
+        tools: state.tools,
+        request: request_id,
+        timeout,
+        outbox: outbox.clone(),
+    };
     let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, state.config);
     let response = service.handle(Request::from_parts(parts, Body::from(body))).await;
     Ok(in_json(outbox.deliver(response).await).await)

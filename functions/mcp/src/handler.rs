@@ -37,12 +37,13 @@ const TOOLS_TTL_MS: u64 = 60_000;
 /// Answers one request.
 #[derive(Clone)]
 pub(crate) struct ToolHandler {
-    engine: Arc<Engine>,
-    principal: Arc<Principal>,
-    server: Option<Arc<Server>>,
-    request: RequestId,
-    timeout: Option<NonZeroU64>,
-    outbox: Outbox,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) server: Option<Arc<Server>>,
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) request: RequestId,
+    pub(crate) timeout: Option<NonZeroU64>,
+    pub(crate) outbox: Outbox,
 }
 
 impl ToolHandler {
@@ -166,12 +167,9 @@ impl ServerHandler for ToolHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let ran = tokio::select! {
-            ran = self.run(&request.name, arguments) => ran,
-            // The library goes on with a call whose client has gone away; dropping it cancels its statement.
-            () = context.ct.cancelled() => {
-                return Err(ErrorData::internal_error("the call was cancelled", None));
-            }
+        // The library goes on with a call whose client has gone away. Dropping it cancels its statement.
+        let Some(ran) = context.ct.run_until_cancelled(self.run(&request.name, arguments)).await else {
+            return Err(ErrorData::internal_error("the call was cancelled", None));
         };
         let mut result = match ran {
             Ok(Some(Outcome { structured, text })) => {

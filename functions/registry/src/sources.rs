@@ -41,6 +41,8 @@ pub struct SourceView {
     tags: Vec<String>,
     limits: Limits,
     allow_raw: bool,
+    /// What its login may do beyond reading, each with the statement that takes it away.
+    warnings: Vec<String>,
     version: u64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -58,6 +60,7 @@ impl SourceView {
             tags: source.tags.clone(),
             limits: source.limits,
             allow_raw: source.allow_raw,
+            warnings: source.warnings.clone(),
             version: source.version,
             created_at: source.created_at,
             updated_at: source.updated_at,
@@ -77,7 +80,7 @@ pub async fn create(
     let id = SourceId::from_uuid(state.ids.uuid());
     let secret = keep(&state, permit.tenant(), id, spec.credentials.as_ref()).await?;
     let now = state.clock.now();
-    let source = Source {
+    let mut source = Source {
         id,
         tenant: permit.tenant(),
         name: spec.name,
@@ -87,10 +90,12 @@ pub async fn create(
         tags: spec.tags,
         limits: spec.limits,
         allow_raw: spec.allow_raw,
+        warnings: Vec::new(),
         version: 1,
         created_at: now,
         updated_at: now,
     };
+    source.warnings = state.engine.privilege_warnings(&source).await;
     if let Err(error) = state.sources.create(&source).await {
         forget(&state, source.secret.as_ref()).await;
         return Err(error.into());
@@ -142,7 +147,7 @@ pub async fn replace(
         None if stored.connection == spec.connection => stored.secret.clone(),
         None => None,
     };
-    let source = Source {
+    let mut source = Source {
         description: spec.description,
         connection: spec.connection,
         secret,
@@ -153,6 +158,7 @@ pub async fn replace(
         updated_at: state.clock.now(),
         ..Source::clone(&stored)
     };
+    source.warnings = state.engine.privilege_warnings(&source).await;
     let replaced = state.sources.replace(&source).await;
     let obsolete = if replaced.is_ok() { &stored.secret } else { &source.secret };
     if stored.secret != source.secret {

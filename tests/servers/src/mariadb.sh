@@ -3,10 +3,10 @@ stop_signal=KILL
 
 prepare() {
     mariadb-install-db --no-defaults --datadir="$FOLDER/data" --auth-root-authentication-method=normal --skip-test-db &&
-        # Runs before the first connection is taken. The test user owns every database whose name begins with its own.
+        # Runs at every start, before the first connection is taken. The test user owns every database whose name begins with its own.
         cat >"$FOLDER/init.sql" <<SQL
-CREATE DATABASE $DATABASE;
-CREATE USER $TEST_USER@'%' IDENTIFIED BY '$TEST_PASSWORD';
+CREATE DATABASE IF NOT EXISTS $DATABASE;
+CREATE USER IF NOT EXISTS $TEST_USER@'%' IDENTIFIED BY '$TEST_PASSWORD';
 GRANT ALL ON \`$DATABASE%\`.* TO $TEST_USER@'%';
 CREATE OR REPLACE USER $ADMIN_USER@'127.0.0.1' IDENTIFIED BY '$ADMIN_PASSWORD';
 GRANT ALL ON *.* TO $ADMIN_USER@'127.0.0.1' WITH GRANT OPTION;

@@ -1,7 +1,9 @@
 //! A server and the process that supervises it.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Display,
+    fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     os::unix::{
@@ -9,7 +11,7 @@ use std::{
         process::CommandExt,
     },
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     str::FromStr,
 };
 
@@ -48,8 +50,24 @@ pub struct Server {
     /// named the server.
     pub ca: Option<String>,
     scheme: &'static str,
+    supervisor: Option<Supervisor>,
+}
+
+/// The shell that runs a server.
+#[derive(Debug)]
+struct Supervisor {
     /// Holds the pipe that the server lives as long as; the kernel closes it with the process.
-    _supervisor: Option<Child>,
+    process: Child,
+    answers: Answers<BufReader<ChildStdout>>,
+}
+
+impl Supervisor {
+    /// Gives an order and waits for its answer. What was said instead is the error.
+    fn order(&mut self, order: impl Display, answer: &str) -> Result<(), String> {
+        let orders = self.process.stdin.as_mut().expect("stdin is a pipe");
+        writeln!(orders, "{order}").expect("the supervisor reads");
+        self.answers.expect(answer)
+    }
 }
 
 impl Server {
@@ -65,6 +83,31 @@ impl Server {
 
     fn url_of(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@{}:{}/{}", self.scheme, self.host, self.port, self.database)
+    }
+
+    /// Stops the server at once, as if its machine had crashed.
+    pub fn stop(&mut self) {
+        self.order("stop", "done");
+    }
+
+    /// Starts the stopped server again, on its port.
+    pub fn start_again(&mut self) {
+        self.order(self.port, "ready");
+    }
+
+    /// Keeps every process of the server from running; its connections stay open and say nothing.
+    pub fn freeze(&mut self) {
+        self.order("freeze", "done");
+    }
+
+    /// Lets the frozen server go on.
+    pub fn thaw(&mut self) {
+        self.order("thaw", "done");
+    }
+
+    fn order(&mut self, order: impl Display, answer: &str) {
+        let supervisor = self.supervisor.as_mut().expect("a server that a variable named takes no orders");
+        supervisor.order(&order, answer).unwrap_or_else(|said| panic!("`{order}` failed:\n{said}"));
     }
 
     pub(crate) fn given_or_started(product: &Product) -> Self {
@@ -91,11 +134,11 @@ impl Server {
             admin_password: password.to_owned(),
             ca: None,
             scheme,
-            _supervisor: None,
+            supervisor: None,
         })
     }
 
-    fn start(product: &Product) -> Self {
+    pub(crate) fn start(product: &Product) -> Self {
         let path = product.packages.path(product.url_variable);
         // The supervisor removes it, also when this process cannot.
         let folder =
@@ -118,20 +161,19 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         run_unprivileged(&mut command, &folder);
-        let mut supervisor = command.spawn().expect("cannot start /bin/sh");
-        let mut answers = Answers { lines: BufReader::new(supervisor.stdout.take().expect("stdout is a pipe")) };
+        let mut process = command.spawn().expect("cannot start /bin/sh");
+        let answers = Answers { lines: BufReader::new(process.stdout.take().expect("stdout is a pipe")) };
+        let mut supervisor = Supervisor { process, answers };
 
         let scheme = product.scheme;
-        if let Err(output) = answers.expect("prepared") {
+        if let Err(output) = supervisor.answers.expect("prepared") {
             panic!("the {scheme} server cannot be set up:\n{output}");
         }
         let ca = fs::read_to_string(folder.join("ca.pem")).expect("the supervisor made a certificate");
         let mut failures = String::new();
         for _ in 0..ATTEMPTS {
             let port = free_port();
-            let orders = supervisor.stdin.as_mut().expect("stdin is a pipe");
-            writeln!(orders, "{port}").expect("the supervisor reads");
-            match answers.expect("ready") {
+            match supervisor.order(port, "ready") {
                 Ok(()) => {
                     return Self {
                         host: "127.0.0.1".to_owned(),
@@ -143,7 +185,7 @@ impl Server {
                         admin_password,
                         ca: Some(ca),
                         scheme,
-                        _supervisor: Some(supervisor),
+                        supervisor: Some(supervisor),
                     };
                 }
                 Err(output) => failures.push_str(&output),
@@ -154,6 +196,7 @@ impl Server {
 }
 
 /// What the supervisor says.
+#[derive(Debug)]
 struct Answers<R> {
     lines: R,
 }

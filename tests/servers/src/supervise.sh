@@ -1,14 +1,28 @@
 
 # Runs one database server until the standard input ends. The owner holds the other end of that pipe, so its death, however
 # it dies, ends it. The environment gives FOLDER, ADMIN_USER, ADMIN_PASSWORD, TEST_USER, TEST_PASSWORD and DATABASE.
-# Says `prepared`; then each line read is a port to listen on, and the answer is `ready`, or `failed` to try another.
+# Says `prepared`; then each line read is an order: a port to listen on, answered by `ready`, or by `failed` to try another;
+# `stop`, `freeze` or `thaw`, answered by `done`.
 
 pid=
+# A signal for the server and the processes it has made.
+signal_all() {
+    # shellcheck disable=SC2046
+    kill "-$1" "$pid" && kill "-$1" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
+}
+
+stop() {
+    kill "-$stop_signal" "$pid" 2>/dev/null
+    # A frozen server would not hear it.
+    signal_all CONT
+    wait "$pid"
+    pid=
+}
+
 end() {
     trap - EXIT
     if [ -n "$pid" ]; then
-        kill "-$stop_signal" "$pid" 2>/dev/null
-        wait "$pid"
+        stop
     fi
     cd /
     rm -rf "$FOLDER"
@@ -37,9 +51,21 @@ if ! { certify && prepare; } </dev/null >>"$log" 2>&1; then
 fi
 echo prepared
 
-while read -r port; do
+while read -r order; do
+    case $order in
+        stop) stop ;;
+        freeze) signal_all STOP ;;
+        thaw) signal_all CONT ;;
+    esac
+    case $order in
+        *[!0-9]*)
+            echo done
+            continue
+            ;;
+    esac
+    : >"$log"
     # The server gets neither pipe of the owner, who would otherwise wait for it.
-    run "$port" </dev/null >>"$log" 2>&1 &
+    run "$order" </dev/null >>"$log" 2>&1 &
     pid=$!
     until is_ready; do
         if ! kill -0 "$pid" 2>/dev/null; then

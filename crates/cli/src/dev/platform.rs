@@ -69,6 +69,7 @@ impl Platform {
             sources: Arc::clone(&sources),
             queries: Arc::clone(&queries),
             servers: Arc::clone(&servers),
+            api_keys: Arc::clone(&keys),
             vault: Arc::clone(&vault) as _,
             executions: Arc::clone(&history) as Arc<dyn Executions>,
             clock: Arc::clone(&clock) as _,

@@ -133,28 +133,34 @@ impl Sessions {
         loop {
             let mut session = self.idle().pop()?;
             let is_fresh = session.idle_since.elapsed() < IDLE_LIMIT;
-            if is_fresh && matches!(timeout(REVIVAL_LIMIT, session.begin(access, deadline)).await, Ok(Ok(()))) {
-                return Some(session);
+            if !is_fresh {
+                continue;
+            }
+            match timeout(REVIVAL_LIMIT, session.begin(access, deadline)).await {
+                Ok(Ok(())) => return Some(session),
+                Ok(Err(_)) => {}
+                // Its connection was cut without a word, and so were those that have been idle for longer.
+                Err(_) => drop(mem::take(&mut *self.idle())),
             }
         }
     }
 
     async fn open(&self, access: Access, deadline: Deadline) -> Result<Session> {
-        let limit = deadline.instant().min(Instant::now() + CONNECT_LIMIT);
-        let opened = timeout_at(limit.into(), async {
+        let opened = timeout(CONNECT_LIMIT, async {
             let mut session = Session::open(&self.options).await?;
             session.begin(access, deadline).await?;
             Ok(session)
         });
         match opened.await {
-            Ok(opened) => opened.map_err(|error| error::of_connect(error, &self.address)),
+            Ok(opened) => opened.map_err(|error| error::of_connect(error, &self.address).while_connecting()),
             Err(_) => Err(Error::new(
                 ErrorCode::SourceUnavailable,
                 format!(
                     "{} did not accept a connection in time; check the host, the port and the firewall",
                     self.address
                 ),
-            )),
+            )
+            .while_connecting()),
         }
     }
 

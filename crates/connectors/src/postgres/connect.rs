@@ -129,7 +129,11 @@ impl Sessions {
                 Ok(Ok(())) => return Ok(session),
                 // An idle connection may have died, and BEGIN changes nothing: another one may try.
                 Ok(Err(failure)) if was_idle && error::is_disconnected(&failure) => session.guard.disarm(),
-                Err(_) => session.guard.disarm(),
+                // Its connection was cut without a word, and so were those that have been idle for longer.
+                Err(_) => {
+                    session.guard.disarm();
+                    drop(mem::take(&mut self.0.idle().connections));
+                }
                 Ok(Err(failure)) => return Err(error::running(&failure, None)),
             }
         }
@@ -182,8 +186,8 @@ impl Pool {
             Ok(Backend { process: row.try_get(0)?, connection })
         };
         match timeout(CONNECT_TIMEOUT, open).await {
-            Ok(opened) => opened.map_err(|failure| error::connecting(&failure, &self.address)),
-            Err(_) => Err(error::unreachable(&self.address)),
+            Ok(opened) => opened.map_err(|failure| error::connecting(&failure, &self.address).while_connecting()),
+            Err(_) => Err(error::unreachable(&self.address).while_connecting()),
         }
     }
 
@@ -287,9 +291,11 @@ impl Session {
         let remaining = self.deadline.remaining(Instant::now());
         let limit = remaining.saturating_sub(TIMEOUT_MARGIN.min(remaining / 10)).as_millis().max(1);
         let mode = if self.class == Class::Read { " READ ONLY" } else { "" };
+        // Without standard strings, which a role's settings may turn off, a backslash would escape a quote, and the server
+        // would read another statement than the guard did.
         // The second timeout is for a process that is frozen in the middle of a call, as a Lambda function may be.
         let begin = format!(
-            "BEGIN{mode}; SET LOCAL statement_timeout = {limit}; \
+            "BEGIN{mode}; SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = {limit}; \
              SET LOCAL idle_in_transaction_session_timeout = {limit}"
         );
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut self.connection).await.map(drop)

@@ -25,10 +25,15 @@ pub(super) struct Prepared {
 impl Prepared {
     /// The types of the placeholders.
     pub(super) fn parameters(&self) -> &[PgTypeInfo] {
-        match self.statement.parameters() {
-            Some(Either::Left(types)) => types,
-            _ => &[],
-        }
+        parameters(&self.statement)
+    }
+}
+
+/// The types of the placeholders of a statement.
+pub(super) fn parameters(statement: &PgStatement) -> &[PgTypeInfo] {
+    match statement.parameters() {
+        Some(Either::Left(types)) => types,
+        _ => &[],
     }
 }
 

@@ -70,6 +70,20 @@ pub(super) fn run<S: RowSink>(
     }
 }
 
+/// Binds the values of a statement to its placeholders.
+pub(super) fn bind_all(prepared: &mut CachedStatement<'_>, binds: &[Bind]) -> Result<()> {
+    if prepared.parameter_count() != binds.len() {
+        return Err(Error::new(
+            ErrorCode::InvalidStatement,
+            format!("the statement has {} placeholders for {} values", prepared.parameter_count(), binds.len()),
+        ));
+    }
+    for (index, bound) in binds.iter().enumerate() {
+        bind::bind(prepared, index + 1, &bound.value).map_err(error::running)?;
+    }
+    Ok(())
+}
+
 /// Streams the rows and tells how many were changed, when the statement is one that changes rows.
 fn stream<S: RowSink>(
     session: &Session,
@@ -80,15 +94,7 @@ fn stream<S: RowSink>(
     runtime: &Handle,
 ) -> Result<Option<u64>> {
     let mut prepared = prepare(session, text)?;
-    if prepared.parameter_count() != binds.len() {
-        return Err(Error::new(
-            ErrorCode::InvalidStatement,
-            format!("the statement has {} placeholders for {} values", prepared.parameter_count(), binds.len()),
-        ));
-    }
-    for (index, bound) in binds.iter().enumerate() {
-        bind::bind(&mut prepared, index + 1, &bound.value).map_err(error::running)?;
-    }
+    bind_all(&mut prepared, binds)?;
 
     // The first step prepares anew what a change of the schema made stale, so columns are known only after it.
     let mut width = None;

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use sqlparser::{
     keywords::Keyword,
-    tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace},
+    tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
-use super::{Class, Finding, effects};
+use super::{Calls, Class, Finding, effects};
 use crate::{Dialect, place};
 
 /// The tokens of a text, with their places in bytes.
@@ -129,6 +129,7 @@ impl<'a> Tokens<'a> {
         }
         let words: Vec<_> = self.significant().map(|(token, _)| token).collect();
         let is_mysql = self.dialect == Dialect::Mysql;
+        let is_postgres = self.dialect == Dialect::Postgres;
         for (index, token) in words.iter().enumerate() {
             let next = words.get(index + 1).copied();
             match token {
@@ -136,6 +137,24 @@ impl<'a> Tokens<'a> {
                     if let Some((class, does)) = effects::of(&word.value, self.dialect) {
                         worse(class, format!("`{}` {does}", word.value));
                     }
+                }
+                // PostgreSQL takes `(x).f` and `t.f` for `f(x)` and `f(t)`.
+                Token::Word(word) if is_postgres && follows_period(&words, index) => {
+                    if let Some((class, does)) = effects::of(&word.value, self.dialect) {
+                        worse(class, format!("`.{}` calls a function that {does}", word.value));
+                    }
+                }
+                // A string in the next line goes on with the one before, backslashes included.
+                Token::EscapedStringLiteral(_) if is_postgres && next.is_some_and(is_string) => {
+                    worse(
+                        Class::Unknown,
+                        "a string goes on after `E'…'`; write it as one string, or join them with `||`".into(),
+                    );
+                }
+                Token::DollarQuotedString(quoted)
+                    if quoted.tag.as_ref().is_some_and(|tag| tag.starts_with(|c: char| c.is_ascii_digit())) =>
+                {
+                    worse(Class::Unknown, "a dollar quote begins with a digit; begin it with a letter".into());
                 }
                 Token::Word(_) if is_mysql => {
                     let follows = |after: usize, expected: &str| {
@@ -179,6 +198,31 @@ impl<'a> Tokens<'a> {
             worse(Class::Unknown, "an identifier is written as `U&\"…\"`; write it with its own letters".into());
         }
         finding
+    }
+
+    /// What the statement may call, where the engine can be asked about it.
+    pub(super) fn calls(&self) -> Calls {
+        let mut calls = Calls::default();
+        if self.dialect != Dialect::Postgres {
+            return calls;
+        }
+        let words: Vec<_> = self.significant().map(|(token, _)| token).collect();
+        for (index, token) in words.iter().enumerate() {
+            let Token::Word(word) = token else { continue };
+            let is_attribute = follows_period(&words, index);
+            let names = match words.get(index + 1) {
+                Some(Token::LParen) if is_attribute || !is_reserved(word) => &mut calls.functions,
+                Some(Token::LParen) => continue,
+                _ if is_attribute => &mut calls.attributes,
+                _ => continue,
+            };
+            names.push(if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() });
+        }
+        for names in [&mut calls.functions, &mut calls.attributes] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        calls
     }
 
     /// What engine and parser may read differently, outside strings and quoted names.
@@ -272,6 +316,47 @@ fn keyword(token: &Token) -> Keyword {
         Token::Word(word) if word.quote_style.is_none() => word.keyword,
         _ => Keyword::NoKeyword,
     }
+}
+
+/// Whether a word before a parenthesis can be no function, since PostgreSQL reserves it.
+fn is_reserved(word: &Word) -> bool {
+    word.quote_style.is_none()
+        && matches!(
+            word.keyword,
+            Keyword::ALL
+                | Keyword::AND
+                | Keyword::ANY
+                | Keyword::ARRAY
+                | Keyword::AS
+                | Keyword::CASE
+                | Keyword::CAST
+                | Keyword::DISTINCT
+                | Keyword::ELSE
+                | Keyword::EXCEPT
+                | Keyword::FROM
+                | Keyword::HAVING
+                | Keyword::IN
+                | Keyword::INTERSECT
+                | Keyword::LATERAL
+                | Keyword::LIMIT
+                | Keyword::NOT
+                | Keyword::OFFSET
+                | Keyword::ON
+                | Keyword::OR
+                | Keyword::SELECT
+                | Keyword::SOME
+                | Keyword::THEN
+                | Keyword::UNION
+                | Keyword::USING
+                | Keyword::WHEN
+                | Keyword::WHERE
+                | Keyword::WITH
+        )
+}
+
+/// Whether a token stands behind a period, as the attribute of a value.
+fn follows_period(words: &[&Token], index: usize) -> bool {
+    index.checked_sub(1).and_then(|before| words.get(before)) == Some(&&Token::Period)
 }
 
 /// Whether a token after `IS` is not one of the forms that the parser knows.

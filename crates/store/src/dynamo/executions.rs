@@ -2,29 +2,49 @@
 //!
 //! One item holds all executions of a tenant that are recorded together. An item of its own for each would cost about
 //! ten times the processor time on the embedded database, and twice the write units on AWS.
+//!
+//! An item has the key of its newest execution, and the others are at most [`SPAN_MS`] older. So the item of an
+//! execution is found in a short range of keys, and a range of time is a range of keys.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+mod item;
+mod place;
+
+use std::cmp::Reverse;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use tidegate_core::{Result, execution::Execution, id::TenantId, ports::Executions};
+use aws_sdk_dynamodb::{
+    operation::query::builders::QueryFluentBuilder,
+    types::{AttributeValue, WriteRequest},
+};
+use tidegate_core::{
+    Result,
+    execution::{Execution, ExecutionFilter, ExecutionPage},
+    id::{ExecutionId, TenantId},
+    ports::Executions,
+};
+use uuid::Uuid;
 
-use super::{DynamoStore, decode, encode, failed, keys};
+use self::place::Place;
+use super::{DynamoStore, Item, decode, failed, keys};
 use crate::{
     BatchExecutions,
     backoff::{ATTEMPTS, pause},
-    failure::{incomplete, unavailable},
+    failure::unavailable,
 };
 
 /// The most items of one `BatchWriteItem`.
 const MAX_BATCH: usize = 25;
 
-/// The most executions of one item. One has less than 1 KB, and an item may have 400 KB.
-const MAX_PER_ITEM: usize = 100;
+/// How much older than the newest the oldest execution of an item may be, in milliseconds.
+const SPAN_MS: u64 = 1_000;
 
-/// How many items the first page of a reading asks for. The next pages double it, because it is not known how many
-/// executions an item holds: in a Lambda function one, under load a hundred.
-const FIRST_PAGE: i32 = 2;
+/// How many items a reading asks for first. The next times it doubles, up to [`MOST_ITEMS`], because it is not known
+/// how many executions an item holds: in a Lambda function one, under load a hundred.
+const FIRST_ITEMS: i32 = 2;
+const MOST_ITEMS: i32 = 64;
+
+/// How many executions a page looks at before it ends without having found enough.
+const MOST_LOOKED_AT: usize = 2_000;
 
 #[async_trait]
 impl Executions for DynamoStore {
@@ -32,52 +52,91 @@ impl Executions for DynamoStore {
         self.record_all(std::slice::from_ref(&execution)).await
     }
 
-    /// Executions that different processes record in the same moment may be out of order.
-    async fn newest(&self, tenant: TenantId, limit: usize) -> Result<Vec<Execution>> {
-        let query = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :partition")
-            .expression_attribute_values(":partition", AttributeValue::S(keys::history(tenant)))
-            .projection_expression(keys::DOC)
-            .scan_index_forward(false);
-        let mut newest: Vec<Execution> = Vec::new();
-        let mut start = None;
-        let mut items = FIRST_PAGE;
-        while newest.len() < limit {
-            let page = query
-                .clone()
-                .limit(items)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed("Query", &error))?;
-            for item in page.items.unwrap_or_default() {
-                newest.extend(decode::<Vec<Execution>>(&item)?);
+    async fn page(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ExecutionPage> {
+        let after = after.map(str::parse::<Place>).transpose()?;
+        let oldest = filter.from.map_or(Uuid::nil(), place::first_at);
+        let newest = match (&after, filter.to) {
+            (Some(after), _) => after.item,
+            (None, Some(to)) => place::later(place::first_at(to), SPAN_MS),
+            (None, None) => Uuid::max(),
+        };
+        let mut reading = self.reading(tenant, oldest, newest, false);
+        let mut items = Vec::new();
+        let mut end = None;
+        let mut looked_at = 0;
+        while let Some(found) = reading.next().await? {
+            for item in found {
+                let key = keys::sort_uuid(&item)?;
+                let mut executions: Vec<Execution> = decode(&item)?;
+                executions.sort_unstable_by_key(|execution| Reverse(execution.id));
+                looked_at += executions.len();
+                for execution in executions {
+                    let before = execution.id.as_uuid();
+                    let is_seen = after.as_ref().is_some_and(|after| after.item == key && before >= after.before);
+                    if is_seen || !filter.admits(&execution) {
+                        continue;
+                    }
+                    if items.len() == limit {
+                        return Ok(page(items, end));
+                    }
+                    items.push(execution);
+                    end = Some(Place { item: key, before });
+                }
+                if looked_at >= MOST_LOOKED_AT {
+                    return Ok(page(items, Some(Place { item: key, before: Uuid::nil() })));
+                }
             }
-            match page.last_evaluated_key {
-                Some(key) => start = Some(key),
-                None => break,
-            }
-            items = items.saturating_mul(2);
         }
-        newest.sort_unstable_by_key(|execution| Reverse(execution.id));
-        newest.truncate(limit);
-        Ok(newest)
+        Ok(page(items, None))
+    }
+
+    async fn by_id(&self, tenant: TenantId, id: ExecutionId) -> Result<Option<Execution>> {
+        let oldest = id.as_uuid();
+        let mut reading = self.reading(tenant, oldest, place::later(oldest, SPAN_MS), true);
+        while let Some(found) = reading.next().await? {
+            for item in found {
+                let execution = decode::<Vec<Execution>>(&item)?.into_iter().find(|execution| execution.id == id);
+                if execution.is_some() {
+                    return Ok(execution);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn page(mut items: Vec<Execution>, end: Option<Place>) -> ExecutionPage {
+    items.sort_unstable_by_key(|execution| Reverse(execution.id));
+    ExecutionPage { items, next: end.map(|end| end.to_string()) }
+}
+
+/// A range of a tenant's items, read a few at a time.
+struct Reading {
+    /// None when there is nothing left to read.
+    query: Option<QueryFluentBuilder>,
+    items: i32,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Vec<Item>>> {
+        let Some(query) = self.query.take() else { return Ok(None) };
+        let answer = query.clone().limit(self.items).send().await.map_err(|error| failed("Query", &error))?;
+        self.query = answer.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
+        self.items = self.items.saturating_mul(2).min(MOST_ITEMS);
+        Ok(Some(answer.items.unwrap_or_default()))
     }
 }
 
 #[async_trait]
 impl BatchExecutions for DynamoStore {
     async fn record_all(&self, executions: &[Execution]) -> Result<()> {
-        let mut tenants: BTreeMap<TenantId, Vec<&Execution>> = BTreeMap::new();
-        for execution in executions {
-            tenants.entry(execution.tenant).or_default().push(execution);
-        }
-        let groups = tenants.values().flat_map(|executions| executions.chunks(MAX_PER_ITEM));
-        let mut puts = groups.map(|group| put(group, self.retention)).collect::<Result<Vec<_>>>()?;
+        let mut puts = item::puts(executions, self.retention)?;
         while !puts.is_empty() {
             let rest = puts.split_off(puts.len().min(MAX_BATCH));
             self.write(puts).await?;
@@ -88,6 +147,24 @@ impl BatchExecutions for DynamoStore {
 }
 
 impl DynamoStore {
+    /// Reads the items whose newest execution is in this range, both ends included.
+    fn reading(&self, tenant: TenantId, oldest: Uuid, newest: Uuid, is_forward: bool) -> Reading {
+        // DynamoDB takes a range that is the wrong way round for an error.
+        let query = (oldest <= newest).then(|| {
+            self.client
+                .query()
+                .table_name(&*self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :partition AND sk BETWEEN :oldest AND :newest")
+                .expression_attribute_values(":partition", AttributeValue::S(keys::history(tenant)))
+                .expression_attribute_values(":oldest", AttributeValue::S(oldest.to_string()))
+                .expression_attribute_values(":newest", AttributeValue::S(newest.to_string()))
+                .projection_expression(format!("{}, {}", keys::SK, keys::DOC))
+                .scan_index_forward(is_forward)
+        });
+        Reading { query, items: FIRST_ITEMS }
+    }
+
     async fn write(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
         let mut attempt = 0;
         loop {
@@ -109,18 +186,4 @@ impl DynamoStore {
             pause(attempt).await;
         }
     }
-}
-
-/// The item of executions of one tenant, which are not none. It has the key of the newest.
-fn put(group: &[&Execution], retention: Duration) -> Result<WriteRequest> {
-    let newest = group.iter().max_by_key(|execution| execution.id).ok_or_else(|| incomplete("an item of nothing"))?;
-    let retention = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
-    let expires = newest.started_at.timestamp().saturating_add(retention);
-    let put = PutRequest::builder()
-        .set_item(Some(keys::executions(newest.tenant, newest.id)))
-        .item(keys::DOC, encode(&group)?)
-        .item(keys::EXPIRES, AttributeValue::N(expires.to_string()))
-        .build()
-        .map_err(incomplete)?;
-    Ok(WriteRequest::builder().put_request(put).build())
 }

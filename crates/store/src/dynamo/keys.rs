@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_core::{
-    Name,
+    Name, Result,
     id::{ExecutionId, TenantId},
     ports::{EntityKind, Reference},
 };
 use uuid::Uuid;
 
-use super::Item;
+use super::{Item, damaged};
 
 pub(super) const PK: &str = "pk";
 pub(super) const SK: &str = "sk";
@@ -37,6 +37,12 @@ pub(super) fn tenant(name: &Name) -> Item {
 /// The key of executions that were recorded together, the newest of which has this id.
 pub(super) fn executions(tenant: TenantId, newest: ExecutionId) -> Item {
     key(history(tenant), newest.to_string())
+}
+
+/// The sort key of an item of executions.
+pub(super) fn sort_uuid(item: &Item) -> Result<Uuid> {
+    let text = item.get(SK).and_then(|value| value.as_s().ok()).ok_or_else(|| damaged("it has no sort key"))?;
+    Uuid::try_parse(text).map_err(damaged)
 }
 
 /// The partition of what a tenant registered.

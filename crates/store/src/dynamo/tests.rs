@@ -158,9 +158,11 @@ fn execution(tenant: TenantId) -> tidegate_core::execution::Execution {
         fingerprint: String::new(),
         started_at: chrono::DateTime::UNIX_EPOCH,
         elapsed_us: 0,
+        timing: tidegate_core::execution::Timing::default(),
         rows: 0,
         bytes: 0,
         truncated: None,
         error: None,
+        arguments: None,
     }
 }

@@ -8,9 +8,9 @@ use tidegate_core::{
     Name,
     api_key::ApiKey,
     budget::Limits,
-    execution::Execution,
+    execution::{Execution, ExecutionFilter, Timing},
     id::{ApiKeyId, ExecutionId, QueryId, ServerId, SourceId, TenantId},
-    ports::Entity,
+    ports::{Entity, Executions},
     principal::{Role, Scope},
     query::{Mode, Proof, Query, QuerySpec},
     server::{Server, ServerSpec},
@@ -63,6 +63,7 @@ pub(crate) fn source(tenant: TenantId, name: &str) -> Source {
         tags: vec!["demo".to_owned()],
         limits: Limits { rows: Some(std::num::NonZeroU64::MAX), ..Limits::default() },
         allow_raw: true,
+        warnings: vec!["the login may change rows".to_owned()],
         version: 1,
         created_at: moment(),
         updated_at: moment(),
@@ -84,6 +85,7 @@ pub(crate) fn query(tenant: TenantId, name: &str, source: &Source) -> Query {
             order: vec![],
             tags: vec![],
             limits: Limits::default(),
+            keep_arguments: false,
         },
         source_id: source.id,
         columns: None,
@@ -145,13 +147,20 @@ pub(crate) fn execution(tenant: TenantId) -> Execution {
         fingerprint: "0123456789abcdef".to_owned(),
         started_at: moment(),
         elapsed_us: 1_234,
+        timing: Timing { prepare_us: 20, session_us: Some(30), first_row_us: Some(400), rows_us: None },
         rows: 10,
         bytes: 2_000,
         truncated: None,
         error: None,
+        arguments: None,
     }
 }
 
 pub(crate) fn names<T: Entity>(entities: &[Arc<T>]) -> Vec<&str> {
     entities.iter().map(|entity| Name::as_str(entity.name())).collect()
+}
+
+/// The newest executions of a tenant, up to a hundred.
+pub(crate) async fn newest(history: &dyn Executions, tenant: TenantId) -> Vec<Execution> {
+    history.page(tenant, &ExecutionFilter::default(), None, 100).await.unwrap().items
 }

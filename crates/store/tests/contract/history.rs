@@ -9,11 +9,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tidegate_core::{Error, ErrorCode, Result, execution::Execution, id::TenantId, ports::Executions};
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    execution::{Execution, ExecutionFilter, ExecutionPage},
+    id::{ExecutionId, TenantId},
+    ports::Executions,
+};
 use tidegate_store::{BatchExecutions, BufferedExecutions, LocalBackend};
 use tokio::sync::Semaphore;
 
-use crate::fixtures::{TestStore, execution, tenant};
+use crate::fixtures::{TestStore, execution, newest, tenant};
 
 /// A history that notes the sizes of its writes, each of which needs a permit.
 struct Notebook {
@@ -33,8 +38,11 @@ impl Executions for Notebook {
     async fn record(&self, _: Execution) -> Result<()> {
         unreachable!("records come in batches")
     }
-    async fn newest(&self, _: TenantId, _: usize) -> Result<Vec<Execution>> {
-        Ok(vec![])
+    async fn page(&self, _: TenantId, _: &ExecutionFilter, _: Option<&str>, _: usize) -> Result<ExecutionPage> {
+        unreachable!("nothing is read back")
+    }
+    async fn by_id(&self, _: TenantId, _: ExecutionId) -> Result<Option<Execution>> {
+        unreachable!("nothing is read back")
     }
 }
 
@@ -116,7 +124,10 @@ async fn what_was_recorded_is_in_the_history_at_once() {
     let tenant = tenant();
     let first = execution(tenant);
     history.record(first.clone()).await.unwrap();
-    assert_eq!(history.newest(tenant, 10).await.unwrap(), [first]);
+    assert_eq!(newest(&history, tenant).await, [first]);
+    let second = execution(tenant);
+    history.record(second.clone()).await.unwrap();
+    assert_eq!(history.by_id(tenant, second.id).await.unwrap(), Some(second));
 }
 
 #[tokio::test]
@@ -130,7 +141,7 @@ async fn what_is_queued_is_written_when_the_history_is_dropped() {
     }
     drop(history);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while local.store.newest(tenant, 100).await.unwrap().len() < 40 {
+    while newest(&local.store, tenant).await.len() < 40 {
         assert!(tokio::time::Instant::now() < deadline, "the queue was lost");
         tokio::task::yield_now().await;
     }
@@ -151,7 +162,7 @@ async fn expired_executions_are_removed() {
     // The sweep runs when the folder is opened, and then each minute.
     let local = LocalBackend::open(folder.path()).await.unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while local.store.newest(tenant, 10).await.unwrap() != [recent.clone()] {
+    while newest(&local.store, tenant).await != [recent.clone()] {
         assert!(tokio::time::Instant::now() < deadline, "the expired execution is still there");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

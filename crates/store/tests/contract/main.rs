@@ -9,6 +9,7 @@
 
 mod cached;
 mod crash;
+mod executions;
 mod fixtures;
 mod history;
 mod local;

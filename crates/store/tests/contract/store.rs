@@ -376,26 +376,6 @@ async fn a_list_goes_on_past_a_page_of_the_database() {
 }
 
 #[tokio::test]
-async fn the_history_gives_the_newest_executions_first() {
-    let test = TestStore::open().await;
-    let (ours, theirs) = (tenant(), tenant());
-    let executions: Vec<_> = (0..130).map(|_| execution(ours)).collect();
-    let (alone, together) = executions.split_at(20);
-    for execution in alone {
-        test.store.record(execution.clone()).await.unwrap();
-    }
-    let foreign = [execution(theirs), execution(theirs)];
-    let mixed: Vec<_> = foreign.iter().chain(together.iter().rev()).cloned().collect();
-    test.store.record_all(&mixed).await.unwrap();
-    let newest = test.store.newest(ours, 50).await.unwrap();
-    assert!(newest.iter().eq(executions.iter().rev().take(50)));
-    assert!(test.store.newest(ours, 1000).await.unwrap().iter().eq(executions.iter().rev()));
-    assert_eq!(test.store.newest(ours, 0).await.unwrap(), []);
-    assert!(test.store.newest(theirs, 10).await.unwrap().iter().eq(foreign.iter().rev()));
-    test.store.record_all(&[]).await.unwrap();
-}
-
-#[tokio::test]
 async fn the_store_is_healthy() {
     let test = TestStore::open().await;
     assert_eq!(test.store.name(), "store");

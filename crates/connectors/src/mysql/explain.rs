@@ -1,0 +1,23 @@
+//! How would the server run a statement?
+
+use serde_json::Value as Json;
+use sqlx::{AssertSqlSafe, Executor, Row};
+use tidegate_core::{Error, Result};
+use tidegate_statement::Statement;
+
+use super::{bind, lease::Lease, run};
+
+/// The plan of a statement, in a transaction that only reads: the server plans what writes too, and runs nothing.
+pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<Json> {
+    let arguments = bind::arguments(statement.binds())?;
+    // Checks the number of values, and the server's complaints about the statement do not count the prefix.
+    run::prepare(lease, statement).await?;
+    let text = AssertSqlSafe(format!("EXPLAIN FORMAT=JSON {}", statement.text()));
+    let row = match lease.connection().fetch_one(sqlx::query_with(text, arguments)).await {
+        Ok(row) => row,
+        Err(error) => return Err(lease.fail(error)),
+    };
+    lease.settle();
+    let plan: Vec<u8> = row.try_get_unchecked(0).map_err(Error::internal)?;
+    serde_json::from_slice(&plan).map_err(Error::internal)
+}

@@ -1,0 +1,161 @@
+//! A connector that answers for its source: it bounds the calls on it, leaves it alone while it is away, and repeats what
+//! may be repeated.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tidegate_connectors::{Connector, ServerInfo};
+use tidegate_core::{
+    Error, ErrorCode, Result,
+    catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
+    ports::Clock,
+    result::{Column, Flow, RowSink},
+    value::Cell,
+};
+use tidegate_statement::{Class, Statement};
+use tokio::sync::SemaphorePermit;
+
+use crate::{
+    admission::Admission,
+    breaker::{Breaker, Pass},
+};
+
+/// A connector behind the circuit breaker of its source and the line before its sessions.
+///
+/// Beside the errors of the connector, a call ends with `SourceUnavailable` and the time to wait while the source is left
+/// alone, and with `RateLimited` when too many calls wait. What only reads is repeated once when its session was lost
+/// before anything of the result came.
+pub(crate) struct Guarded<C> {
+    connector: C,
+    admission: Admission,
+    breaker: Breaker,
+    clock: Arc<dyn Clock>,
+}
+
+impl<C: Connector> Guarded<C> {
+    pub(crate) fn new(connector: C, max_sessions: u32, clock: Arc<dyn Clock>) -> Self {
+        Self { connector, admission: Admission::new(max_sessions), breaker: Breaker::new(), clock }
+    }
+
+    /// Waits for a place, unless the source is left alone.
+    async fn enter(&self, deadline: Deadline) -> Result<(SemaphorePermit<'_>, Pass<'_>)> {
+        // While the source is away its places may all be taken by calls that hang, so nobody waits for one in vain.
+        self.breaker.check(self.clock.instant())?;
+        let place = self.admission.enter(deadline).await?;
+        Ok((place, self.breaker.enter(self.clock.instant())?))
+    }
+
+    /// Asks the source something that only reads.
+    async fn ask<T, A: Future<Output = Result<T>>>(&self, deadline: Deadline, question: impl Fn() -> A) -> Result<T> {
+        let (_place, pass) = self.enter(deadline).await?;
+        let mut answer = question().await;
+        if answer.as_ref().is_err_and(lost_its_session) {
+            answer = question().await;
+        }
+        pass.note(&answer, self.clock.instant());
+        answer
+    }
+}
+
+/// Whether the source was reached and then the connection to it broke.
+fn lost_its_session(error: &Error) -> bool {
+    error.code() == ErrorCode::SourceUnavailable && !error.is_while_connecting()
+}
+
+impl<C: Connector> Connector for Guarded<C> {
+    async fn test(&self, deadline: Deadline) -> Result<ServerInfo> {
+        let _place = self.admission.enter(deadline).await?;
+        let pass = self.breaker.force();
+        let answer = self.connector.test(deadline).await;
+        pass.note(&answer, self.clock.instant());
+        answer
+    }
+
+    async fn privilege_warnings(&self, deadline: Deadline) -> Result<Vec<String>> {
+        self.ask(deadline, || self.connector.privilege_warnings(deadline)).await
+    }
+
+    async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
+        self.ask(deadline, || self.connector.describe(statement, deadline)).await
+    }
+
+    async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
+        self.ask(deadline, || self.connector.explain(statement, deadline)).await
+    }
+
+    async fn run<S: RowSink + 'static>(
+        &self,
+        statement: Arc<Statement>,
+        deadline: Deadline,
+        sink: S,
+    ) -> (S, Result<()>) {
+        let (_place, pass) = match self.enter(deadline).await {
+            Ok(entered) => entered,
+            Err(refusal) => return (sink, Err(refusal)),
+        };
+        let repeatable = statement.class() == Class::Read;
+        let sink = Watched { sink, is_touched: false };
+        let (mut sink, mut outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
+        if repeatable && !sink.is_touched && outcome.as_ref().is_err_and(lost_its_session) {
+            (sink, outcome) = self.connector.run(statement, deadline, sink).await;
+        }
+        pass.note(&outcome, self.clock.instant());
+        (sink.sink, outcome)
+    }
+
+    async fn schemas(&self, deadline: Deadline) -> Result<Vec<Schema>> {
+        self.ask(deadline, || self.connector.schemas(deadline)).await
+    }
+
+    async fn tables(&self, schema: &str, deadline: Deadline) -> Result<Vec<Table>> {
+        self.ask(deadline, || self.connector.tables(schema, deadline)).await
+    }
+
+    async fn table(&self, schema: &str, table: &str, deadline: Deadline) -> Result<TableDetail> {
+        self.ask(deadline, || self.connector.table(schema, table, deadline)).await
+    }
+
+    async fn close(&self) {
+        self.connector.close().await;
+    }
+}
+
+/// A sink that knows whether it was sent anything. The columns come first, also when no row follows.
+struct Watched<S> {
+    sink: S,
+    is_touched: bool,
+}
+
+#[async_trait]
+impl<S: RowSink> RowSink for Watched<S> {
+    fn session_ready(&mut self) {
+        self.sink.session_ready();
+    }
+
+    fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
+        self.is_touched = true;
+        self.sink.columns(columns)
+    }
+
+    fn cell(&mut self, cell: Cell<'_>) {
+        self.sink.cell(cell);
+    }
+
+    fn end_row(&mut self) -> Flow {
+        self.sink.end_row()
+    }
+
+    fn wants_drain(&self) -> bool {
+        self.sink.wants_drain()
+    }
+
+    async fn drain(&mut self) -> Flow {
+        self.sink.drain().await
+    }
+
+    fn affected(&mut self, rows: u64) {
+        self.sink.affected(rows);
+    }
+}

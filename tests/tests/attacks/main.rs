@@ -1,0 +1,214 @@
+//! The attack corpus: every case of `tests/attacks/` goes the whole way, over HTTP and MCP, to a real database whose login
+//! may do everything. It has to be stopped by the layer that the case names, and to leave nothing changed.
+
+mod corpus;
+mod target;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value as Json, json};
+use tests::Answer;
+
+use crate::{
+    corpus::{Attack, Attacks, Engine, Harmless, Layer, read},
+    target::Target,
+};
+
+/// What a call may take beyond the limit that its case sets, on a busy machine.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What stopped a call, or how it was answered. Before the database's own word everything is Tidegate's.
+fn layer(answer: &Answer) -> Layer {
+    let body = answer.json();
+    if answer.status == 200 {
+        return if body["truncated"].is_null() { Layer::Answer } else { Layer::Budget };
+    }
+    let detail = body["detail"].as_str().unwrap_or_default();
+    match body["code"].as_str().unwrap_or_default() {
+        "invalid_template" | "invalid_argument" => Layer::Template,
+        "timeout" | "limit_exceeded" => Layer::Budget,
+        "invalid_statement" if detail.contains("more than one statement") => Layer::OneStatement,
+        "invalid_statement" => Layer::Guard,
+        "statement_not_allowed" if body["sqlstate"].is_null() && !detail.contains("is volatile") => Layer::Guard,
+        _ => Layer::Engine,
+    }
+}
+
+/// Runs one case by every route. Gives back what stopped it on the first, or what went wrong.
+async fn attack(target: &mut Target, number: usize, case: &Attack) -> Result<Layer, String> {
+    let source = case.login.as_ref().map_or(target.source.to_owned(), |login| login.replace('_', "-"));
+    let limits = case.time_ms.map_or(json!({}), |time| json!({"time_ms": time}));
+    let begun = Instant::now();
+    let answer = match (&case.statement, &case.template) {
+        (Some(statement), None) => {
+            let body = json!({"source": source, "sql": target.fill(statement), "limits": limits});
+            target.owner.post("/v1/execute/raw", &body).await
+        }
+        (None, Some(template)) => {
+            let query = json!({"name": format!("attack-{number}"), "description": "d", "source": source,
+                               "statement": template, "parameters": case.parameters.clone().unwrap_or(json!([]))});
+            let saved = target.owner.post("/v1/queries", &query).await;
+            match saved.status.as_u16() {
+                201 => {
+                    let body = json!({"arguments": case.arguments.clone().unwrap_or(json!({})), "limits": limits});
+                    target.owner.post(&format!("/v1/execute/attack-{number}"), &body).await
+                }
+                _ => saved,
+            }
+        }
+        _ => return Err("a case has either a statement or a template".to_owned()),
+    };
+    let took = begun.elapsed();
+    let layer = layer(&answer);
+    if layer != case.expected {
+        return Err(format!("{layer} instead of {}: {}", case.expected, shortened(&answer.text)));
+    }
+    if let Some(rows) = &case.rows
+        && answer.json()["rows"] != *rows
+    {
+        return Err(format!("it answers {}", shortened(&answer.text)));
+    }
+    if let Some(limit) = case.time_ms
+        && took > Duration::from_millis(limit) + GRACE
+    {
+        return Err(format!("it took {took:?}"));
+    }
+    if let Some(statement) = &case.statement
+        && !matches!(layer, Layer::Budget | Layer::Answer)
+    {
+        by_other_routes(target, number, &source, &target.fill(statement)).await?;
+    }
+    Ok(layer)
+}
+
+/// What is refused as raw SQL is refused as a tool call, and as a query, saved or run.
+async fn by_other_routes(target: &Target, number: usize, source: &str, sql: &str) -> Result<(), String> {
+    let call = json!({"name": "run_sql", "arguments": {"source": source, "sql": sql}});
+    let answer = target.owner.mcp_legacy("/t/demo/mcp/attacked", "tools/call", call).await;
+    if answer.json()["result"]["isError"] != true {
+        return Err(format!("MCP answers {}", shortened(&answer.text)));
+    }
+    let name = format!("attack-{number}");
+    let query = json!({"name": name, "description": "d", "source": source, "statement": sql});
+    let saved = target.owner.post("/v1/queries", &query).await;
+    if saved.status == 201 {
+        let answer = target.owner.run(&name, json!({})).await;
+        if answer.status == 200 {
+            return Err(format!("as a query it answers {}", shortened(&answer.text)));
+        }
+    }
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+/// Runs the attacks of a file and prints what stopped them.
+async fn withstand(file: &str) {
+    let begun = Instant::now();
+    let corpus: Attacks = read(file);
+    let mut target = Target::new(corpus.engine, &corpus.setup, &corpus.logins).await;
+    let mut stopped: BTreeMap<Layer, usize> = BTreeMap::new();
+    let (mut failures, mut unchanged, mut parsed_only) = (Vec::new(), 0, 0);
+    for (number, case) in corpus.cases.iter().enumerate() {
+        match attack(&mut target, number, case).await {
+            Ok(layer) => *stopped.entry(layer).or_default() += 1,
+            Err(wrong) => failures.push(format!("{}: {wrong} ({})", case.name, case.why)),
+        }
+        parsed_only += usize::from(case.engine == Some(Engine::Mysql));
+        let proof = corpus.proofs.get(&case.then);
+        if proof.is_none() && !["folder", "files"].contains(&case.then.as_str()) {
+            failures.push(format!("{}: there is no proof `{}`", case.name, case.then));
+        }
+        match target.change(proof).await {
+            None => unchanged += 1,
+            Some(change) => failures.push(format!("{}: {change} ({})", case.name, case.why)),
+        }
+    }
+    for (name, proof) in &corpus.proofs {
+        if let Some(change) = target.change(Some(proof)).await {
+            failures.push(format!("at the end, {name}: {change}"));
+        }
+    }
+    let layers: Vec<_> = stopped.iter().map(|(layer, count)| format!("{layer} {count}")).collect();
+    println!(
+        "{file:<15} {:>3} cases ({parsed_only} only parsed); stopped by: {}; nothing changed: {unchanged}; {:.1} s",
+        corpus.cases.len(),
+        layers.join(", "),
+        begun.elapsed().as_secs_f64(),
+    );
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+#[tokio::test]
+async fn postgres_withstands_every_attack() {
+    withstand("postgres.yaml").await;
+}
+
+#[tokio::test]
+async fn mariadb_withstands_every_attack() {
+    withstand("mariadb.yaml").await;
+}
+
+#[tokio::test]
+async fn sqlite_withstands_every_attack() {
+    withstand("sqlite.yaml").await;
+}
+
+#[tokio::test]
+async fn templates_withstand_every_attack() {
+    withstand("templates.yaml").await;
+}
+
+/// The share of harmless statements that may be refused, as one of so many.
+const ONE_REFUSAL_OF: usize = 100;
+
+#[tokio::test]
+async fn what_analysts_write_is_answered() {
+    let begun = Instant::now();
+    let corpus: BTreeMap<Engine, Harmless> = read("harmless.yaml");
+    let (mut count, mut refused, mut failures) = (0, Vec::new(), Vec::new());
+    for (engine, harmless) in &corpus {
+        let target = Target::new(*engine, &harmless.setup, &[]).await;
+        for question in &harmless.statements {
+            count += 1;
+            let body = json!({"source": target.source, "sql": question.sql});
+            let answer = target.owner.post("/v1/execute/raw", &body).await;
+            match (&question.known_refusal, answer.status == 200) {
+                (None, true) => {}
+                (Some(reason), false) => refused.push(format!("{}: {reason}", question.sql)),
+                (Some(_), true) => failures.push(format!("{engine:?} answers after all: {}", question.sql)),
+                (None, false) => failures.push(format!("{engine:?}: {}: {}", question.sql, shortened(&answer.text))),
+            }
+        }
+    }
+    println!(
+        "harmless.yaml   {count} statements; false refusals: {} ({:.2} %); {:.1} s",
+        refused.len(),
+        100.0 * refused.len() as f64 / count as f64,
+        begun.elapsed().as_secs_f64(),
+    );
+    for refusal in &refused {
+        println!("  {refusal}");
+    }
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+    assert!(refused.len() * ONE_REFUSAL_OF <= count, "too much that is harmless is refused: {refused:#?}");
+}
+
+/// Makes sure that the report of a refusal names what it is told by.
+#[test]
+fn a_refusal_is_told_from_an_answer() {
+    let answer = |status: u16, body: Json| Answer {
+        status: status.try_into().unwrap(),
+        headers: Default::default(),
+        text: body.to_string(),
+    };
+    assert_eq!(layer(&answer(200, json!({"truncated": null}))), Layer::Answer);
+    assert_eq!(layer(&answer(200, json!({"truncated": "rows"}))), Layer::Budget);
+    assert_eq!(layer(&answer(403, json!({"code": "statement_not_allowed"}))), Layer::Guard);
+    assert_eq!(layer(&answer(403, json!({"code": "statement_not_allowed", "sqlstate": "25006"}))), Layer::Engine);
+}
