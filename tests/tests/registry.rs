@@ -200,7 +200,12 @@ async fn every_branch_of_a_query_is_proved_when_it_is_saved() {
         report["branches"].as_array().unwrap().iter().map(|branch| branch["name"].as_str().unwrap()).collect();
     assert_eq!(
         branches,
-        ["with text, sort = carrier", "without text, sort = carrier", "with text, sort = name", "without text, sort = name"]
+        [
+            "with text, sort = carrier",
+            "without text, sort = carrier",
+            "with text, sort = name",
+            "without text, sort = name"
+        ]
     );
     assert_eq!(report["columns"].as_array().unwrap().len(), 2);
 

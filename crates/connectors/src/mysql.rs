@@ -149,7 +149,7 @@ impl Connector for MysqlConnector {
     }
 
     async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
-        self.look(Access::ReadOnly, deadline, async |lease| explain::explain(lease, statement).await).await
+        self.look(access(statement), deadline, async |lease| explain::explain(lease, statement).await).await
     }
 
     async fn run<S: RowSink + 'static>(

@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn the_time_to_wait_is_rounded_up_to_whole_seconds() {
-        let after = |wait| Error::new(ErrorCode::SourceUnavailable, "away").with_retry_after(wait).retry_after_seconds();
+        let after =
+            |wait| Error::new(ErrorCode::SourceUnavailable, "away").with_retry_after(wait).retry_after_seconds();
         assert_eq!(after(Duration::ZERO), Some(1));
         assert_eq!(after(Duration::from_millis(4001)), Some(5));
         assert_eq!(after(Duration::from_secs(5)), Some(5));

@@ -127,10 +127,7 @@ impl Drop for Pass<'_> {
 
 /// Whether an error with this code came from the source. The others may come about without it, or while it is silent.
 fn answers(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::DatabaseError | ErrorCode::StatementNotAllowed | ErrorCode::SourceAuthenticationFailed
-    )
+    matches!(code, ErrorCode::DatabaseError | ErrorCode::StatementNotAllowed | ErrorCode::SourceAuthenticationFailed)
 }
 
 #[cfg(test)]

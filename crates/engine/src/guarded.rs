@@ -51,17 +51,18 @@ impl<C: Connector> Guarded<C> {
     async fn ask<T, A: Future<Output = Result<T>>>(&self, deadline: Deadline, question: impl Fn() -> A) -> Result<T> {
         let (_place, pass) = self.enter(deadline).await?;
         let mut answer = question().await;
-        if answer.as_ref().is_err_and(lost_its_session) {
+        if self.may_repeat(&answer, deadline) {
             answer = question().await;
         }
         pass.note(&answer, self.clock.instant());
         answer
     }
-}
 
-/// Whether the source was reached and then the connection to it broke.
-fn lost_its_session(error: &Error) -> bool {
-    error.code() == ErrorCode::SourceUnavailable && !error.is_while_connecting()
+    /// Whether the source was reached, then the connection to it broke, and there is time left.
+    fn may_repeat<T>(&self, outcome: &Result<T>, deadline: Deadline) -> bool {
+        let is_lost = |error: &Error| error.code() == ErrorCode::SourceUnavailable && !error.is_while_connecting();
+        outcome.as_ref().is_err_and(is_lost) && self.clock.instant() < deadline.instant()
+    }
 }
 
 impl<C: Connector> Connector for Guarded<C> {
@@ -98,7 +99,7 @@ impl<C: Connector> Connector for Guarded<C> {
         let repeatable = statement.class() == Class::Read;
         let sink = Watched { sink, is_touched: false };
         let (mut sink, mut outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
-        if repeatable && !sink.is_touched && outcome.as_ref().is_err_and(lost_its_session) {
+        if repeatable && !sink.is_touched && self.may_repeat(&outcome, deadline) {
             (sink, outcome) = self.connector.run(statement, deadline, sink).await;
         }
         pass.note(&outcome, self.clock.instant());

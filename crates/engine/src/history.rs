@@ -147,7 +147,9 @@ impl Engine {
             Ok(entity) => Ok(Some(entity.id())),
             // A narrowed principal sees nothing of the registry, so it is not told which names there are. Nothing has
             // this id.
-            Err(error) if error.code() == ErrorCode::NotFound && permit.action().only.is_some() => Ok(Some(Uuid::nil())),
+            Err(error) if error.code() == ErrorCode::NotFound && permit.action().only.is_some() => {
+                Ok(Some(Uuid::nil()))
+            }
             Err(error) => Err(error),
         }
     }

@@ -3,6 +3,7 @@
 //! It is the second line of defence. The first is a login with few privileges and the lock that the connector puts on
 //! its engine.
 
+mod adapt;
 mod classify;
 mod effects;
 mod tokens;

@@ -13,13 +13,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use branches::Branch;
 use minijinja::{
     Environment, Value as Jinja, machinery,
     syntax::SyntaxConfig,
     value::{Enumerator, Object},
 };
 use serde_json::{Map, Value as Json};
-pub use branches::Branch;
 use tidegate_core::{Error, ErrorCode, Result, error::Fault, parameter::Parameter};
 
 use self::environment::{Binds, MARK, NAME};

@@ -48,7 +48,7 @@ pub struct BufferedExecutions {
 }
 
 enum Entry {
-    Record(Execution),
+    Record(Box<Execution>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -85,7 +85,7 @@ impl BufferedExecutions {
 #[async_trait]
 impl Executions for BufferedExecutions {
     async fn record(&self, execution: Execution) -> Result<()> {
-        self.queue.send(Entry::Record(execution)).await.map_err(|_| stopped())
+        self.queue.send(Entry::Record(Box::new(execution))).await.map_err(|_| stopped())
     }
 
     /// What this process recorded before is part of it.
@@ -118,7 +118,7 @@ async fn write_behind(inner: Arc<dyn BatchExecutions>, mut entries: mpsc::Receiv
         let deadline = Instant::now() + LINGER;
         while let Some(entry) = next {
             match entry {
-                Entry::Record(execution) => batch.push(execution),
+                Entry::Record(execution) => batch.push(*execution),
                 Entry::Flush(done) => flush = Some(done),
             }
             if flush.is_some() || batch.len() == BATCH {

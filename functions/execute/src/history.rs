@@ -3,7 +3,6 @@
 use axum::{
     Json,
     extract::{Path, State},
-    http::HeaderMap,
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -31,7 +30,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ExecuteState,
-    reply::{FormatQuery, ResultBody},
+    reply::{FormatQuery, ResultBody, Wanted},
     run::run_query,
 };
 
@@ -200,8 +199,7 @@ pub async fn rerun(
     CurrentRequest(request): CurrentRequest,
     RequestTimeout(timeout): RequestTimeout,
     Path(which): Path<String>,
-    Params(format): Params<FormatQuery>,
-    headers: HeaderMap,
+    Wanted(format): Wanted,
 ) -> Result<Response, Problem> {
     let engine = &state.engine;
     let execution = engine.execution(&permit_executions(&principal)?, &which).await?;
@@ -209,5 +207,5 @@ pub async fn rerun(
     let permit = permit_query(&principal, &query, None, &engine.scope(&principal).await?)?;
     let limits = Limits::default().within(timeout);
     let run = RunRequest { arguments, limits, request: Some(request), ..RunRequest::default() };
-    Ok(run_query(engine, &permit, run, format.wanted(&headers)?).await?)
+    Ok(run_query(engine, &permit, run, format).await?)
 }

@@ -2,7 +2,8 @@
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     response::Response,
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use tidegate_engine::{
     Answer, RowStream,
     encode::{Encoder, Format, Ndjson},
 };
+use tidegate_http::{Problem, list::Params};
 use utoipa::{IntoParams, ToSchema};
 
 /// The shape of a result.
@@ -43,9 +45,22 @@ pub struct FormatQuery {
     format: Option<Format>,
 }
 
+/// The encoding that a request asks for.
+#[derive(Debug)]
+pub struct Wanted(pub Format);
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Params(format) = Params::<FormatQuery>::from_request_parts(parts, state).await?;
+        Ok(Self(format.wanted(&parts.headers)?))
+    }
+}
+
 impl FormatQuery {
     /// The encoding: what the query string says, else the first media type in `Accept` that there is.
-    pub fn wanted(&self, headers: &HeaderMap) -> Result<Format> {
+    fn wanted(&self, headers: &HeaderMap) -> Result<Format> {
         if let Some(format) = self.format {
             return Ok(format);
         }

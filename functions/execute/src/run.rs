@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    http::HeaderMap,
     response::Response,
 };
 use serde::Deserialize;
@@ -18,12 +17,12 @@ use tidegate_engine::{
     Engine, RunRequest,
     encode::{Csv, Format, Json as Columnar, Markdown, Ndjson, Objects},
 };
-use tidegate_http::{Caller, JsonBody, Problem, RequestTimeout, list::Params, request_id::CurrentRequest};
+use tidegate_http::{Caller, JsonBody, Problem, RequestTimeout, request_id::CurrentRequest};
 use utoipa::ToSchema;
 
 use crate::{
     ExecuteState,
-    reply::{FormatQuery, ResultBody, buffered, streamed},
+    reply::{FormatQuery, ResultBody, Wanted, buffered, streamed},
 };
 
 /// What a caller gives to run a query.
@@ -68,8 +67,7 @@ pub async fn query(
     CurrentRequest(request): CurrentRequest,
     RequestTimeout(timeout): RequestTimeout,
     Path(which): Path<String>,
-    Params(format): Params<FormatQuery>,
-    headers: HeaderMap,
+    Wanted(format): Wanted,
     JsonBody(body): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
     let engine = &state.engine;
@@ -78,7 +76,7 @@ pub async fn query(
     let RunBody { arguments, cursor, limits } = body;
     let limits = limits.within(timeout);
     let run = RunRequest { arguments, cursor, limits, request: Some(request) };
-    Ok(run_query(engine, &permit, run, format.wanted(&headers)?).await?)
+    Ok(run_query(engine, &permit, run, format).await?)
 }
 
 /// Runs a query and answers with its page in this encoding.
@@ -107,8 +105,7 @@ pub async fn raw(
     Caller(principal): Caller,
     CurrentRequest(request): CurrentRequest,
     RequestTimeout(timeout): RequestTimeout,
-    Params(format): Params<FormatQuery>,
-    headers: HeaderMap,
+    Wanted(format): Wanted,
     JsonBody(body): JsonBody<RawBody>,
 ) -> Result<Response, Problem> {
     let engine = &state.engine;
@@ -117,7 +114,7 @@ pub async fn raw(
     let RawBody { sql, cursor, limits, .. } = body;
     let limits = limits.within(timeout);
     let run = RunRequest { cursor, limits, request: Some(request), ..RunRequest::default() };
-    Ok(match format.wanted(&headers)? {
+    Ok(match format {
         Format::Json => buffered(engine.run_raw(&permit, &sql, run, Columnar).await?),
         Format::Objects => buffered(engine.run_raw(&permit, &sql, run, Objects::default()).await?),
         Format::Csv => buffered(engine.run_raw(&permit, &sql, run, Csv).await?),

@@ -1,5 +1,7 @@
 # Its folder goes with it, so nothing needs to be written back.
 stop_signal=KILL
+# Ends the sessions, and keeps what they have committed.
+shutdown_signal=TERM
 
 prepare() {
     mariadb-install-db --no-defaults --datadir="$FOLDER/data" --auth-root-authentication-method=normal --skip-test-db &&

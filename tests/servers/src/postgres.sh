@@ -1,5 +1,7 @@
 # Stops at once, without a checkpoint.
 stop_signal=QUIT
+# Ends the sessions, and keeps what they have committed.
+shutdown_signal=INT
 
 prepare() {
     printf %s "$ADMIN_PASSWORD" >"$FOLDER/password" &&

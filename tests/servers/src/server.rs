@@ -85,7 +85,7 @@ impl Server {
         format!("{}://{user}:{password}@{}:{}/{}", self.scheme, self.host, self.port, self.database)
     }
 
-    /// Stops the server at once, as if its machine had crashed.
+    /// Shuts the server down, with the sessions that clients have.
     pub fn stop(&mut self) {
         self.order("stop", "done");
     }

@@ -12,7 +12,7 @@ signal_all() {
 }
 
 stop() {
-    kill "-$stop_signal" "$pid" 2>/dev/null
+    kill "-$1" "$pid" 2>/dev/null
     # A frozen server would not hear it.
     signal_all CONT
     wait "$pid"
@@ -22,7 +22,7 @@ stop() {
 end() {
     trap - EXIT
     if [ -n "$pid" ]; then
-        stop
+        stop "$stop_signal"
     fi
     cd /
     rm -rf "$FOLDER"
@@ -53,7 +53,7 @@ echo prepared
 
 while read -r order; do
     case $order in
-        stop) stop ;;
+        stop) stop "$shutdown_signal" ;;
         freeze) signal_all STOP ;;
         thaw) signal_all CONT ;;
     esac

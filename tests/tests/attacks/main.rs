@@ -111,7 +111,8 @@ fn shortened(text: &str) -> String {
 async fn withstand(file: &str) {
     let begun = Instant::now();
     let corpus: Attacks = read(file);
-    let mut target = Target::new(corpus.engine, &corpus.setup, &corpus.logins).await;
+    let database = format!("attacked_{}", file.trim_end_matches(".yaml"));
+    let mut target = Target::new(corpus.engine, &database, &corpus.setup, &corpus.logins).await;
     let mut stopped: BTreeMap<Layer, usize> = BTreeMap::new();
     let (mut failures, mut unchanged, mut parsed_only) = (Vec::new(), 0, 0);
     for (number, case) in corpus.cases.iter().enumerate() {
@@ -173,7 +174,7 @@ async fn what_analysts_write_is_answered() {
     let corpus: BTreeMap<Engine, Harmless> = read("harmless.yaml");
     let (mut count, mut refused, mut failures) = (0, Vec::new(), Vec::new());
     for (engine, harmless) in &corpus {
-        let target = Target::new(*engine, &harmless.setup, &[]).await;
+        let target = Target::new(*engine, "analysed", &harmless.setup, &[]).await;
         for question in &harmless.statements {
             count += 1;
             let body = json!({"source": target.source, "sql": question.sql});

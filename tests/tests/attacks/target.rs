@@ -40,21 +40,32 @@ enum Administrator {
 }
 
 impl Target {
-    pub async fn new(engine: Engine, setup: &[String], logins: &[String]) -> Self {
+    /// A target with a database of its own, of this name.
+    pub async fn new(engine: Engine, database: &str, setup: &[String], logins: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let server = TestServer::start().await;
         let owner = server.owner();
         let (source, administrator, files) = match engine {
             Engine::Postgres => {
-                let mut connection = PgConnection::connect(&test_servers::postgres().admin_url()).await.unwrap();
+                let url = test_servers::postgres().admin_url();
+                let mut connection = PgConnection::connect(&url).await.unwrap();
+                for statement in [format!("DROP DATABASE IF EXISTS {database}"), format!("CREATE DATABASE {database}")]
+                {
+                    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                }
+                connection = PgConnection::connect(&within(&url, database)).await.unwrap();
                 for statement in setup {
                     sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
                 }
                 ("postgres", Administrator::Postgres(connection), None)
             }
             Engine::Mariadb | Engine::Mysql => {
-                let mut connection = MySqlConnection::connect(&test_servers::mariadb().admin_url()).await.unwrap();
+                let url = test_servers::mariadb().admin_url();
+                let mut connection = MySqlConnection::connect(&url).await.unwrap();
+                let made = format!("CREATE OR REPLACE DATABASE {database}");
+                sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut connection).await.unwrap();
+                connection = MySqlConnection::connect(&within(&url, database)).await.unwrap();
                 for statement in setup {
                     sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
                 }
@@ -72,7 +83,7 @@ impl Target {
         let mut sources = vec![(source.to_owned(), None)];
         sources.extend(logins.iter().map(|login| (login.replace('_', "-"), Some(login.as_str()))));
         for (name, login) in &sources {
-            owner.post("/v1/sources", &spec(name, engine, *login)).await.expect(201);
+            owner.post("/v1/sources", &spec(name, engine, database, *login)).await.expect(201);
         }
         let names: Vec<_> = sources.iter().map(|(name, _)| name).collect();
         let endpoint = json!({"name": "attacked", "sources": names, "builtins": ["run_sql"]});
@@ -121,7 +132,13 @@ impl Target {
     }
 }
 
-fn spec(name: &str, engine: Engine, login: Option<&str>) -> Json {
+/// The URL of another database of the same server.
+fn within(url: &str, database: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}
+
+fn spec(name: &str, engine: Engine, database: &str, login: Option<&str>) -> Json {
     let (kind, server) = match engine {
         Engine::Postgres => ("postgres", test_servers::postgres()),
         Engine::Mariadb | Engine::Mysql => ("mysql", test_servers::mariadb()),
@@ -134,7 +151,7 @@ fn spec(name: &str, engine: Engine, login: Option<&str>) -> Json {
     json!({
         "name": name,
         "allow_raw": true,
-        "connection": {kind: {"host": server.host, "port": server.port, "database": server.database,
+        "connection": {kind: {"host": server.host, "port": server.port, "database": database,
                               "user": user, "tls": {"mode": "off"}}},
         "credentials": {"password": password},
     })

@@ -146,21 +146,25 @@ impl Sessions {
     }
 
     async fn open(&self, access: Access, deadline: Deadline) -> Result<Session> {
-        let opened = timeout(CONNECT_LIMIT, async {
+        let given_up = Instant::now() + CONNECT_LIMIT;
+        let opened = timeout_at(deadline.instant().min(given_up).into(), async {
             let mut session = Session::open(&self.options).await?;
             session.begin(access, deadline).await?;
             Ok(session)
         });
         match opened.await {
             Ok(opened) => opened.map_err(|error| error::of_connect(error, &self.address).while_connecting()),
-            Err(_) => Err(Error::new(
-                ErrorCode::SourceUnavailable,
-                format!(
-                    "{} did not accept a connection in time; check the host, the port and the firewall",
-                    self.address
-                ),
-            )
-            .while_connecting()),
+            Err(_) => {
+                let silent = Error::new(
+                    ErrorCode::SourceUnavailable,
+                    format!(
+                        "{} did not accept a connection in time; check the host, the port and the firewall",
+                        self.address
+                    ),
+                );
+                // A deadline that leaves less time than a connection may take tells nothing of the server.
+                Err(if given_up <= deadline.instant() { silent.while_connecting() } else { silent })
+            }
         }
     }
 

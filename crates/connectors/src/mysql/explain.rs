@@ -7,7 +7,8 @@ use tidegate_statement::Statement;
 
 use super::{bind, lease::Lease, run};
 
-/// The plan of a statement, in a transaction that only reads: the server plans what writes too, and runs nothing.
+/// The plan of a statement. The server runs nothing. It refuses to plan what writes in a transaction that only reads, so
+/// this takes the kind of transaction that the statement would run in, to be rolled back.
 pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<Json> {
     let arguments = bind::arguments(statement.binds())?;
     // Checks the number of values, and the server's complaints about the statement do not count the prefix.

@@ -211,11 +211,13 @@ impl Pool {
         }
     }
 
-    /// Stops what a process of the server runs. Should this fail, the server's own statement timeout is left.
+    /// Ends a process of the server. Cancelling its statement would miss one that is on its way to the server, since a
+    /// process that is about to read its next message ignores it. Should this fail, the server's own statement timeout is
+    /// left.
     async fn cancel(&self, process: i32) {
         let cancel = async {
             let mut connection = self.options.connect().await?;
-            sqlx::query("SELECT pg_cancel_backend($1)").bind(process).execute(&mut connection).await?;
+            sqlx::query("SELECT pg_terminate_backend($1)").bind(process).execute(&mut connection).await?;
             connection.close().await
         };
         match timeout(CANCEL_TIMEOUT, cancel).await {

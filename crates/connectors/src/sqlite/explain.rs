@@ -6,13 +6,17 @@ use tidegate_statement::Bind;
 
 use super::{connect::Session, error, run};
 
+/// What the engine calls a statement that gives a plan and runs nothing.
+const QUERY_PLAN: i32 = 2;
+
 /// The plan of a statement, as a tree. The engine compiles the statement and runs nothing of it.
 pub(super) fn explain(session: &Session, text: &str, binds: &[Bind]) -> Result<Json> {
     // The engine's complaints about the statement count its characters without the prefix.
     run::prepare(session, text)?;
     let mut prepared = run::prepare(session, &format!("EXPLAIN QUERY PLAN {text}"))?;
-    if !prepared.readonly() {
-        return Err(Error::internal("the plan of a statement would write"));
+    // The engine counts the plan of what writes as something that writes, so it is asked what it has prepared.
+    if prepared.is_explain() != QUERY_PLAN {
+        return Err(Error::internal("the plan of a statement is none"));
     }
     run::bind_all(&mut prepared, binds)?;
     let mut steps = Vec::new();

@@ -7,7 +7,7 @@ use sqlparser::{
     tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
-use super::{Calls, Class, Finding, effects};
+use super::{Calls, Class, Finding, adapt, effects};
 use crate::{Dialect, place};
 
 /// The tokens of a text, with their places in bytes.
@@ -267,7 +267,7 @@ impl<'a> Tokens<'a> {
     pub(super) fn adapt_to_parser(&mut self) {
         self.tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
         let mut adapted = Vec::with_capacity(self.tokens.len());
-        let mut tokens = std::mem::take(&mut self.tokens).into_iter().peekable();
+        let mut tokens = adapt::to_parser(&self.tokens, self.dialect).into_iter().peekable();
         let mut begins_query = true;
         while let Some(token) = tokens.next() {
             let keyword = keyword(&token.token);

@@ -16,3 +16,4 @@ mod local;
 mod store;
 mod tenants;
 mod vault;
+mod zz_measure;

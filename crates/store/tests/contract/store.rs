@@ -6,16 +6,16 @@ use std::{collections::HashSet, sync::Arc};
 use tidegate_core::{
     ErrorCode, Result,
     id::{QueryId, TenantId},
-    ports::{Entity, EntityKind, Executions, Filter, Health, Reference, Repository},
+    ports::{Entity, EntityKind, Filter, Health, Reference, Repository},
     query::{Mode, Query},
     server::Server,
     source::Source,
 };
-use tidegate_store::{BatchExecutions, MAX_REFERENCES};
+use tidegate_store::MAX_REFERENCES;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fixtures::{self, TestStore, execution, names, query, server, source, tenant};
+use crate::fixtures::{self, TestStore, names, query, server, source, tenant};
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> ErrorCode {
     result.unwrap_err().code()
