@@ -154,17 +154,19 @@ impl Sessions {
         });
         match opened.await {
             Ok(opened) => opened.map_err(|error| error::of_connect(error, &self.address).while_connecting()),
-            Err(_) => {
-                let silent = Error::new(
-                    ErrorCode::SourceUnavailable,
-                    format!(
-                        "{} did not accept a connection in time; check the host, the port and the firewall",
-                        self.address
-                    ),
-                );
-                // A deadline that leaves less time than a connection may take tells nothing of the server.
-                Err(if given_up <= deadline.instant() { silent.while_connecting() } else { silent })
-            }
+            Err(_) if given_up <= deadline.instant() => Err(Error::new(
+                ErrorCode::SourceUnavailable,
+                format!(
+                    "{} did not accept a connection in time; check the host, the port and the firewall",
+                    self.address
+                ),
+            )
+            .while_connecting()),
+            // A deadline that leaves less time than a connection may take tells nothing of the server.
+            Err(_) => Err(Error::new(
+                ErrorCode::Timeout,
+                format!("{} did not accept a connection before the deadline", self.address),
+            )),
         }
     }
 

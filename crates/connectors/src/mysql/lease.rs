@@ -76,7 +76,8 @@ impl Lease {
     /// Ends the transaction without its changes and gives the session back, if it can still be used. A function may have
     /// taken locks by name, which would stay with the session.
     pub(super) async fn give_back(mut self) {
-        if self.guard.state == State::Settled && self.end_transaction("ROLLBACK; DO RELEASE_ALL_LOCKS()").await.is_ok() {
+        if self.guard.state == State::Settled && self.end_transaction("ROLLBACK; DO RELEASE_ALL_LOCKS()").await.is_ok()
+        {
             self.keep();
         }
     }

@@ -40,6 +40,8 @@ pub(super) fn to_parser(tokens: &[TokenWithSpan], dialect: Dialect) -> Vec<Token
             Dialect::Mysql if COMPOUND_UNITS.iter().any(|unit| is_word(rest.first(), unit)) => {
                 (instead(Token::make_keyword("DAY")), 1)
             }
+            // `!a` is as much of an operator as `-a`.
+            Dialect::Mysql if first.token == Token::ExclamationMark => (instead(Token::Minus), 1),
             Dialect::Mysql if is_word(rest.first(), "MOD") && !is_call(rest) => (instead(Token::Mod), 1),
             Dialect::Mysql if is_word(rest.first(), "INTERVAL") && has_arguments(rest) => {
                 (instead(Token::make_word("interval_of", None)), 1)

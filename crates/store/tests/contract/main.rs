@@ -16,4 +16,3 @@ mod local;
 mod store;
 mod tenants;
 mod vault;
-mod zz_measure;
