@@ -47,6 +47,8 @@ async fn a_client_that_says_its_version_each_time_discovers_lists_and_calls() {
     let result = owner.mcp_modern(PATH, "tools/call", call).await.expect(200);
     assert_eq!(result["result"]["resultType"], "complete");
     assert!(result["result"]["content"][0]["text"].as_str().unwrap().contains("main.airlines"), "{result:#}");
+    let removed = owner.mcp_modern(PATH, "initialize", json!({})).await;
+    assert_eq!(removed.expect(404)["error"]["code"], -32601);
     let prompts = owner.mcp_modern(PATH, "prompts/list", json!({})).await;
     assert_eq!(prompts.json()["error"]["code"], -32601);
 }

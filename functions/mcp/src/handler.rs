@@ -120,8 +120,7 @@ impl ToolHandler {
     }
 
     fn meta(&self, context: &RequestContext<RoleServer>) -> Option<MetaObject> {
-        let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        let identity = serde_json::to_value(self.identity()).ok().filter(|_| modern)?;
+        let identity = serde_json::to_value(self.identity()).ok().filter(|_| is_modern(context))?;
         let mut meta = MetaObject::default();
         meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), identity);
         Some(meta)
@@ -192,10 +191,11 @@ impl ServerHandler for ToolHandler {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let CustomRequest { method, .. } = request;
-        Err(if METHODS.contains(&method.as_str()) {
+        let is_legacy = LEGACY_METHODS.contains(&method.as_str()) && !is_modern(&context);
+        Err(if is_legacy || METHODS.contains(&method.as_str()) {
             ErrorData::invalid_params(format!("the params of `{method}` do not have its shape"), None)
         } else {
             ErrorData::new(rmcp::model::ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{method}`"), None)
@@ -227,8 +227,17 @@ impl ServerHandler for ToolHandler {
     }
 }
 
-/// The methods that take requests here. The library hands one over as unknown when its params have another shape.
-const METHODS: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call", "tools/list"];
+/// The methods of both eras that take requests here. The library hands one over as unknown when its params have another
+/// shape.
+const METHODS: [&str; 2] = ["tools/call", "tools/list"];
+
+/// Those of the eras before 2026-07-28, which removed them.
+const LEGACY_METHODS: [&str; 2] = ["initialize", "ping"];
+
+/// Whether the client says its version with every request.
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
 
 /// The answer to a request for what was not declared.
 fn absent(what: &str) -> ErrorData {
