@@ -172,6 +172,9 @@ async fn bodies_that_cannot_be_read_say_where() {
     let large = format!("{{\"arguments\": {{\"x\": \"{}\"}}}}", "x".repeat(10 << 20));
     post(large).await.problem(413, "payload_too_large");
     owner.run("no_such", json!({})).await.problem(404, "not_found");
+    for path in ["/v1/queries/%FF", "/v1/sources/flights/schemas/%FF/tables"] {
+        owner.get(path).await.problem(400, "invalid_request");
+    }
     owner.get("/v1/nothing/here").await.problem(404, "not_found");
     assert_eq!(
         owner.send(Method::PATCH, "/v1/queries", &[], None).await.problem(405, "invalid_request")["status"],

@@ -219,3 +219,20 @@ async fn every_branch_of_a_query_is_proved_when_it_is_saved() {
     assert_eq!(report["columns"], Json::Null);
     assert_eq!(report["warnings"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_source_that_can_never_be_opened_is_not_registered() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    let kept = || std::fs::read_dir(server.folder.path().join("vault")).unwrap().count();
+    let before = kept();
+    let source = |name: &str, connection: Json| json!({"name": name, "connection": connection, "credentials": {"password": "p"}});
+    let tls = json!({"ca": "not a certificate"});
+    for (name, kind) in [("pg", "postgres"), ("my", "mysql")] {
+        let endpoint = json!({"host": "127.0.0.1", "database": "d", "user": "u", "tls": tls});
+        owner.post("/v1/sources", &source(name, json!({kind: endpoint}))).await.problem(400, "invalid_request");
+        owner.get(&format!("/v1/sources/{name}")).await.problem(404, "not_found");
+    }
+    owner.post("/v1/sources", &source("file", json!({"sqlite": {"path": ""}}))).await.problem(400, "invalid_request");
+    assert_eq!(kept(), before, "credentials of a source that was refused stay in the vault");
+}

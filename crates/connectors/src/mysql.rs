@@ -35,11 +35,9 @@ pub struct MysqlConnector {
 }
 
 impl MysqlConnector {
-    /// The connector of a database. Nothing is opened yet. `InvalidRequest` when the host is missing.
+    /// The connector of a database. Nothing is opened yet. `InvalidRequest` when it can never be connected to.
     pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
-        if endpoint.host.is_empty() {
-            return Err(Error::new(ErrorCode::InvalidRequest, "a mysql source needs a host"));
-        }
+        endpoint.check()?;
         Ok(Self { sessions: Arc::new(Sessions::new(endpoint, credentials)), closed: watch::Sender::new(false) })
     }
 

@@ -43,7 +43,7 @@ impl PostgresConnector {
     /// The connector for an endpoint. Nothing is opened yet; only settings are checked.
     ///
     /// # Errors
-    /// `InvalidRequest` when the host is not one.
+    /// `InvalidRequest` when it can never be connected to.
     pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
         Sessions::new(endpoint, credentials).map(|sessions| Self { sessions, functions: Functions::new() })
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    Name,
+    Error, ErrorCode, Name, Result,
     budget::Limits,
     id::{SourceId, TenantId},
     ports::{Entity, EntityKind, Reference},
@@ -88,6 +88,20 @@ pub struct Endpoint {
     #[serde(default = "default_sessions")]
     #[schema(minimum = 1, maximum = 100)]
     pub max_sessions: u32,
+}
+
+impl Endpoint {
+    /// `InvalidRequest` when it can never be connected to: its host is none, or its certificate authority is not PEM.
+    pub fn check(&self) -> Result<()> {
+        // Drivers take a host that begins with a slash for the folder of a socket.
+        if self.host.is_empty() || self.host.starts_with('/') {
+            return Err(Error::new(ErrorCode::InvalidRequest, "`host` must be the name or the address of a machine"));
+        }
+        if self.tls.ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
+            return Err(Error::new(ErrorCode::InvalidRequest, "`tls.ca` must hold a certificate in PEM"));
+        }
+        Ok(())
+    }
 }
 
 const fn default_sessions() -> u32 {

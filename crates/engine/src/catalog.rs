@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use tidegate_connectors::{Connector, ServerInfo};
 use tidegate_core::{
-    Result,
+    ErrorCode, Result,
     budget::Limits,
     catalog::{Schema, Table, TableDetail},
     policy::{Permit, ReadCatalog},
@@ -24,8 +24,8 @@ impl Engine {
     }
 
     /// What the login of a source may do beyond reading. A source out of reach says so in their place: it is registered
-    /// all the same.
-    pub async fn privilege_warnings(&self, source: &Source) -> Vec<String> {
+    /// all the same. `InvalidRequest` when its settings can never work.
+    pub async fn privilege_warnings(&self, source: &Source) -> Result<Vec<String>> {
         let limits = Limits { time_ms: NonZeroU64::new(PROBE_MS), ..source.limits };
         let deadline = self.deadline(&self.parts.budget.narrowed(&limits));
         // The source is not stored yet, and may never be at this version: a pool would keep what was never true.
@@ -37,7 +37,12 @@ impl Engine {
             }
             Err(error) => Err(error),
         };
-        warnings.unwrap_or_else(|error| vec![format!("the privileges of the login are not known: {}", error.message())])
+        match warnings {
+            Err(error) if error.code() != ErrorCode::InvalidRequest => {
+                Ok(vec![format!("the privileges of the login are not known: {}", error.message())])
+            }
+            known => known,
+        }
     }
 
     /// The schemas of a source.

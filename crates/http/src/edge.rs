@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Instant};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -40,12 +40,11 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
     let mut response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
 
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.extensions().get::<Problem>().is_none() {
-        let error = Error::new(ErrorCode::InvalidRequest, format!("this route does not take {method}; see /docs"));
-        let allow = response.headers().get(axum::http::header::ALLOW).cloned();
-        response = render(&error, StatusCode::METHOD_NOT_ALLOWED, id, Shape::default());
+    if let Some(error) = unexplained(&response, &method) {
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = render(&error, response.status(), id, Shape::default());
         if let Some(allow) = allow {
-            response.headers_mut().insert(axum::http::header::ALLOW, allow);
+            response.headers_mut().insert(header::ALLOW, allow);
         }
     }
     if let Some(Problem(error)) = response.extensions_mut().remove::<Problem>() {
@@ -67,6 +66,23 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
         "answered"
     );
     response
+}
+
+/// The error of a refusal that the framework wrote by itself: no body, or plain text.
+fn unexplained(response: &Response, method: &Method) -> Option<Error> {
+    let is_explained = response.extensions().get::<Problem>().is_some()
+        || response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|media_type| !media_type.as_bytes().starts_with(b"text/plain"));
+    if is_explained || !response.status().is_client_error() {
+        return None;
+    }
+    let message = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => format!("this route does not take {method}; see /docs"),
+        _ => "the path cannot be read: write each part of it in UTF-8, percent-encoded".to_owned(),
+    };
+    Some(Error::new(ErrorCode::InvalidRequest, message))
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -95,8 +95,11 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    source.warnings = state.engine.privilege_warnings(&source).await;
-    if let Err(error) = state.sources.create(&source).await {
+    let created = match look_at(&state, &mut source).await {
+        Ok(()) => state.sources.create(&source).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = created {
         forget(&state, source.secret.as_ref()).await;
         return Err(error.into());
     }
@@ -158,8 +161,10 @@ pub async fn replace(
         updated_at: state.clock.now(),
         ..Source::clone(&stored)
     };
-    source.warnings = state.engine.privilege_warnings(&source).await;
-    let replaced = state.sources.replace(&source).await;
+    let replaced = match look_at(&state, &mut source).await {
+        Ok(()) => state.sources.replace(&source).await,
+        Err(error) => Err(error),
+    };
     let obsolete = if replaced.is_ok() { &stored.secret } else { &source.secret };
     if stored.secret != source.secret {
         forget(&state, obsolete.as_ref()).await;
@@ -187,6 +192,12 @@ pub async fn delete(
     state.sources.delete(&source).await?;
     forget(&state, source.secret.as_ref()).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Notes what the login of a source may do, as a warning.
+async fn look_at(state: &RegistryState, source: &mut Source) -> Result<()> {
+    source.warnings = state.engine.privilege_warnings(source).await?;
+    Ok(())
 }
 
 /// Deletes the queries of a source and takes it out of the servers that show it.

@@ -52,13 +52,7 @@ const ROLLBACK: &str = "ROLLBACK; SELECT pg_advisory_unlock_all()";
 
 /// The driver's options for an endpoint.
 fn options(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<PgConnectOptions> {
-    // The driver takes a host that begins with a slash for the folder of a socket.
-    if endpoint.host.is_empty() || endpoint.host.starts_with('/') {
-        return Err(Error::new(ErrorCode::InvalidRequest, "`host` must be the name or the address of a machine"));
-    }
-    if endpoint.tls.ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
-        return Err(Error::new(ErrorCode::InvalidRequest, "`tls.ca` must hold a certificate in PEM"));
-    }
+    endpoint.check()?;
     // The constructor reads the environment, so that everything is set which a source may leave out. PGOPTIONS,
     // PGSSLROOTCERT, PGSSLCERT and PGSSLKEY cannot be unset; they are up to whoever runs this process.
     let options = PgConnectOptions::new_without_pgpass()
