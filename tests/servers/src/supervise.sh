@@ -5,10 +5,22 @@
 # `stop`, `freeze` or `thaw`, answered by `done`.
 
 pid=
-# A signal for the server and the processes it has made.
+# The server and the processes it has made.
+processes() {
+    echo "$pid" && cat "/proc/$pid/task/$pid/children"
+}
+
 signal_all() {
     # shellcheck disable=SC2046
-    kill "-$1" "$pid" && kill "-$1" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
+    kill "-$1" $(processes) 2>/dev/null
+}
+
+# A thread that runs on another processor goes on for a moment after its process was told to stop.
+freeze() {
+    signal_all STOP
+    for process in $(processes); do
+        while grep -qs '^State:[[:space:]]*[^TZ[:space:]]' "/proc/$process/task/"*/status; do :; done
+    done
 }
 
 stop() {
@@ -54,7 +66,7 @@ echo prepared
 while read -r order; do
     case $order in
         stop) stop "$shutdown_signal" ;;
-        freeze) signal_all STOP ;;
+        freeze) freeze ;;
         thaw) signal_all CONT ;;
     esac
     case $order in
