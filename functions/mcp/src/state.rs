@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, session::never::NeverSessionManager};
-use tidegate_core::ports::Ids;
 use tidegate_engine::Engine;
 use tidegate_http::{Authenticator, edge::MAX_BODY};
 
@@ -15,8 +14,7 @@ use crate::tools::Tools;
 pub struct McpState {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) config: StreamableHttpServerConfig,
+    pub(crate) config: Arc<StreamableHttpServerConfig>,
     pub(crate) sessions: Arc<NeverSessionManager>,
     pub(crate) tools: Arc<Tools>,
 }
@@ -27,7 +25,6 @@ impl McpState {
     pub fn new(
         authenticator: Arc<Authenticator>,
         engine: Arc<Engine>,
-        ids: Arc<dyn Ids>,
         allowed_hosts: impl IntoIterator<Item = String>,
     ) -> Self {
         let config = StreamableHttpServerConfig::default()
@@ -36,7 +33,7 @@ impl McpState {
             .with_sse_keep_alive(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_allowed_hosts(allowed_hosts);
-        Self { authenticator, engine, ids, config, sessions: Arc::default(), tools: Arc::default() }
+        Self { authenticator, engine, config: Arc::new(config), sessions: Arc::default(), tools: Arc::default() }
     }
 }
 

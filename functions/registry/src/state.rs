@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use tidegate_core::{
-    ports::{Clock, Ids, Repository, Vault},
+    ports::{Clock, Ids, Repository, Revisions, Vault},
     query::Query,
     server::Server,
     source::Source,
@@ -23,6 +23,8 @@ pub struct RegistryState {
     pub sources: Arc<dyn Repository<Source>>,
     /// The queries.
     pub queries: Arc<dyn Repository<Query>>,
+    /// The revisions of the queries.
+    pub revisions: Arc<dyn Revisions>,
     /// The servers.
     pub servers: Arc<dyn Repository<Server>>,
     /// Where credentials go.

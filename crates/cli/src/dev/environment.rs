@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use tidegate_core::budget::Budget;
 
 use crate::failure::Failure;
@@ -21,6 +21,8 @@ pub(crate) struct Environment {
     pub(crate) cache_seconds: u16,
     /// The names in `Host` that the MCP endpoint answers to.
     pub(crate) hosts: Vec<String>,
+    /// What Terraform builds; a local server has no use for it.
+    deploy: IgnoredAny,
 }
 
 impl Default for Environment {
@@ -31,6 +33,7 @@ impl Default for Environment {
             history_days: 30,
             cache_seconds: 5,
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
+            deploy: IgnoredAny,
         }
     }
 }

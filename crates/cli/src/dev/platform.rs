@@ -9,7 +9,7 @@ use tidegate_connectors::ConnectorConfig;
 use tidegate_core::{
     Error, Result,
     api_key::ApiKey,
-    ports::{Clock, Entity, Executions, Health, Ids, Repository, Tenants, Vault},
+    ports::{Clock, Entity, Executions, Health, Ids, Repository, Revisions, Tenants, Vault},
     query::Query,
     server::Server,
     source::Source,
@@ -37,6 +37,7 @@ pub(super) struct Platform {
     pub(super) ids: Arc<dyn Ids>,
     sources: Arc<dyn Repository<Source>>,
     queries: Arc<dyn Repository<Query>>,
+    revisions: Arc<dyn Revisions>,
     servers: Arc<dyn Repository<Server>>,
     vault: Arc<dyn Vault>,
     history: Arc<BufferedExecutions>,
@@ -85,6 +86,7 @@ impl Platform {
             ids,
             sources,
             queries,
+            revisions: Arc::clone(&store) as _,
             servers,
             vault: Arc::clone(&vault) as _,
             history,
@@ -112,6 +114,7 @@ impl Platform {
                 engine: Arc::clone(&self.engine),
                 sources: Arc::clone(&self.sources),
                 queries: Arc::clone(&self.queries),
+                revisions: Arc::clone(&self.revisions),
                 servers: Arc::clone(&self.servers),
                 vault: Arc::clone(&self.vault),
                 clock: Arc::clone(&self.clock),
@@ -132,7 +135,6 @@ impl Platform {
             .merge(tidegate_mcp::router(McpState::new(
                 authenticator,
                 Arc::clone(&self.engine),
-                Arc::clone(&self.ids),
                 self.hosts.iter().cloned(),
             )))
     }
