@@ -38,10 +38,10 @@ pub(crate) fn lexemes(text: &str, dialect: Dialect) -> Option<Vec<Lexeme<'_>>> {
             '[' if dialect == Dialect::Sqlite => (Some(Lexeme::Quoted), rest.find(']')? + 1),
             '$' if dialect == Dialect::Postgres => dollar(rest)?,
             '?' if dialect != Dialect::Postgres => (Some(Lexeme::Placeholder), 1 + digits(&rest[1..])),
-            // SQLite reads two colons as none of its own.
-            ':' if dialect == Dialect::Sqlite && rest.starts_with("::") => (Some(Lexeme::Sign(':')), 2),
-            ':' | '@' | '$' if dialect == Dialect::Sqlite && name(&rest[1..]) > 0 => {
-                (Some(Lexeme::Placeholder), 1 + name(&rest[1..]))
+            // SQLite takes neither for anything.
+            ':' | '@' if dialect == Dialect::Sqlite && rest[1..].starts_with(first) => (Some(Lexeme::Sign(first)), 2),
+            ':' | '@' | '$' if dialect == Dialect::Sqlite && names(&rest[1..]) > 0 => {
+                (Some(Lexeme::Placeholder), 1 + names(&rest[1..]))
             }
             // `E'…'` alone has backslashes.
             'e' | 'E' if dialect == Dialect::Postgres && rest[1..].starts_with('\'') => {
@@ -128,7 +128,12 @@ fn digits(text: &str) -> usize {
 
 /// The length of the name or number that a text begins with.
 fn name(text: &str) -> usize {
-    if text.starts_with('$') { 0 } else { text.find(|c: char| !is_name(c)).unwrap_or(text.len()) }
+    if text.starts_with('$') { 0 } else { names(text) }
+}
+
+/// The length of the characters of names that a text begins with.
+fn names(text: &str) -> usize {
+    text.find(|c: char| !is_name(c)).unwrap_or(text.len())
 }
 
 fn is_name(character: char) -> bool {

@@ -210,9 +210,7 @@ async fn a_call_is_answered_alike_with_and_without_the_protocol_library() {
 async fn a_call_whose_headers_contradict_it_is_refused() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    let meta = |version: &str| {
-        json!({"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}})
-    };
+    let meta = |version: &str| json!({"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}});
     let body = |meta: Json| {
         let params = json!({"name": "list_tables", "arguments": {}, "_meta": meta});
         json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params}).to_string()

@@ -1,6 +1,6 @@
 //! The HTTP side of the endpoint.
 
-use std::{mem, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -80,7 +80,7 @@ async fn answer(
     let body = Bytes::from_request(request, &()).await.map_err(unreadable)?;
     let message = match read(&body) {
         Ok(message) => message,
-        Err(refusal) => return Ok(refusal),
+        Err((code, wrong)) => return Ok((StatusCode::BAD_REQUEST, refusal(code, &wrong)).into_response()),
     };
     let handler =
         ToolHandler { engine: state.engine, principal, server, tools: state.tools, request: request_id, timeout };
@@ -149,14 +149,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) error: Option<IgnoredAny>,
 }
 
-/// Reads a message, or says in JSON-RPC what is wrong with a body that is not one (JSON-RPC 2.0 §4 and §5.1; MCP has no
-/// batches, and its ids are texts or whole numbers).
-fn read(body: &[u8]) -> Result<Envelope<'_>, Response> {
+/// Reads a message, or says what is wrong with a body that is not one, with JSON-RPC's code (JSON-RPC 2.0 §4 and §5.1; MCP
+/// has no batches, and its ids are texts or whole numbers).
+fn read(body: &[u8]) -> Result<Envelope<'_>, (i32, Cow<'static, str>)> {
     let wrong = match serde_json::from_slice::<Envelope<'_>>(body) {
         Err(error) if error.is_data() || body.trim_ascii_start().starts_with(b"[") => {
             "the body must be one JSON-RPC message; batches are not part of MCP"
         }
-        Err(error) => return Err(refused(-32700, &format!("the body is not JSON: {error}"))),
+        Err(error) => return Err((-32700, format!("the body is not JSON: {error}").into())),
         Ok(message) if message.jsonrpc != Some(Json::from("2.0")) => "`jsonrpc` must be \"2.0\"",
         Ok(Envelope { id: Some(id), .. }) if !(id.is_string() || id.is_i64() || id.is_u64()) => {
             "`id` must be a text or a whole number"
@@ -165,9 +165,5 @@ fn read(body: &[u8]) -> Result<Envelope<'_>, Response> {
         Ok(message) if !message.method.as_ref().is_some_and(Json::is_string) => "`method` must be a text",
         Ok(message) => return Ok(message),
     };
-    Err(refused(-32600, wrong))
-}
-
-fn refused(code: i32, message: &str) -> Response {
-    (StatusCode::BAD_REQUEST, refusal(code, message)).into_response()
+    Err((-32600, wrong.into()))
 }

@@ -143,7 +143,8 @@ async fn what_does_not_fit_is_refused_with_both_types() {
     assert!(error.message().starts_with("$1 is of type date, which takes no integer"), "{error}");
     let error = failure(&connector, "SELECT {{ x }}::uuid", "string", json!("not one")).await;
     assert_eq!((error.code(), error.sqlstate()), (ErrorCode::InvalidArgument, Some("22P02")));
-    assert_eq!(error.message(), "invalid input syntax for type uuid: \"not one\"");
+    assert_eq!(error.message(), "invalid input syntax for type uuid: \"not one\", for $1");
+    assert_eq!(error.faults()[0].field.as_deref(), Some("$1"));
     let error = failure(&connector, "SELECT {{ x }}::text", "string", json!("a\u{0}b")).await;
     assert_eq!(error.sqlstate(), Some("22021"));
 

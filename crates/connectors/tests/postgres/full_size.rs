@@ -1,9 +1,11 @@
 //! Every type over thousands of rows, against the server's own text: buffers are used again from row to row.
 
-use tidegate_connectors::Connector;
+use sqlx::{Connection, PgConnection};
+use tidegate_connectors::{Connector, postgres::PostgresConnector};
+use tidegate_core::source::Endpoint;
 
 use crate::{
-    fixture::{as_admin, connector, execute, soon, statement},
+    fixture::{as_admin, credentials, endpoint, execute, soon, statement},
     pairs::{Pairs, ROWS},
 };
 
@@ -99,7 +101,6 @@ const CAST: &[Case] = &[
 ];
 
 const OWN_TYPES: &str = "
-    DROP SCHEMA IF EXISTS full_size CASCADE;
     CREATE SCHEMA full_size;
     GRANT USAGE ON SCHEMA full_size TO PUBLIC;
     CREATE EXTENSION citext SCHEMA full_size;
@@ -111,9 +112,21 @@ const OWN_TYPES: &str = "
     CREATE FUNCTION full_size.iso(interval) RETURNS text STABLE LANGUAGE sql
         SET intervalstyle = iso_8601 AS 'SELECT $1::text'";
 
+/// A source of its own: a database has an extension once only.
+async fn prepare() -> PostgresConnector {
+    let mut admin = as_admin().await;
+    execute(&mut admin, "DROP DATABASE IF EXISTS full_size").await;
+    execute(&mut admin, "CREATE DATABASE full_size").await;
+    let url = test_servers::postgres().admin_url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    execute(&mut PgConnection::connect(&format!("{server}/full_size")).await.unwrap(), OWN_TYPES).await;
+    let endpoint = Endpoint { database: "full_size".to_owned(), ..endpoint() };
+    PostgresConnector::new(&endpoint, Some(&credentials())).unwrap()
+}
+
 #[tokio::test]
 async fn every_value_of_every_type_is_what_the_server_says() {
-    execute(&mut as_admin().await, OWN_TYPES).await;
+    let connector = prepare().await;
     for cases in [CASES, CAST] {
         let list = |item: fn(usize, &Case) -> String| {
             cases.iter().enumerate().map(|(index, case)| item(index, case)).collect::<Vec<_>>().join(", ")
@@ -122,7 +135,7 @@ async fn every_value_of_every_type_is_what_the_server_says() {
         let values = list(|index, (value, _)| format!("CASE WHEN (i + {index}) % 9 <> 0 THEN {value} END AS c{index}"));
         let texts = list(|index, (_, text)| format!("c{index}, {}", text.replace("{c}", &format!("c{index}"))));
         let query = format!("SELECT {texts} FROM (SELECT {values} FROM generate_series(1, {ROWS}) AS i OFFSET 0) AS x");
-        let (pairs, ran) = connector().run(statement(&query), soon(), Pairs::default()).await;
+        let (pairs, ran) = connector.run(statement(&query), soon(), Pairs::default()).await;
         ran.unwrap();
         pairs.verify();
     }

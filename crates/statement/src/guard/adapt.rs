@@ -37,7 +37,9 @@ pub(super) fn to_parser(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec
             Dialect::Sqlite if begins(rest, &["NOT", "INDEXED"]) => (Put::Nothing, 2),
             Dialect::Sqlite if begins(rest, &["AS", "MATERIALIZED"]) => (Put::First, 2),
             Dialect::Sqlite if begins(rest, &["AS", "NOT", "MATERIALIZED"]) => (Put::First, 3),
-            Dialect::Sqlite if matches!(first.token, Token::ShiftLeft | Token::ShiftRight) => (Put::Instead(Token::Plus), 1),
+            Dialect::Sqlite if matches!(first.token, Token::ShiftLeft | Token::ShiftRight) => {
+                (Put::Instead(Token::Plus), 1)
+            }
             Dialect::Mysql if COMPOUND_UNITS.iter().any(|unit| is_word(rest.first(), unit)) => {
                 (Put::Instead(Token::make_keyword("DAY")), 1)
             }
@@ -67,7 +69,6 @@ enum Put {
     First,
     Instead(Token),
 }
-
 
 /// Whether a token is this word, without quotes.
 fn is_word(token: Option<&TokenWithSpan>, expected: &str) -> bool {

@@ -256,17 +256,34 @@ impl<'a> Tokens<'a> {
                 return Some(format!("`{opening}` begins a comment that is run as code; take it out"));
             }
         }
+        // `||/*` is an operator and a star for the parser.
+        let mut comments = self.text.match_indices("/*");
+        if comments.any(|(offset, _)| !self.is_comment(offset) && !self.is_quoted(offset)) {
+            return Some("a comment begins in an operator; put a space before the comment".to_owned());
+        }
         let strange =
             |c: char| (c.is_whitespace() && !c.is_ascii()) || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
         let found = self.text.char_indices().find(|(offset, c)| strange(*c) && !self.is_quoted(*offset))?;
         Some(format!("it has the character U+{:04X} outside a string; write a plain space", u32::from(found.1)))
     }
 
+    /// The token that a place is in, and where it stands.
+    fn token_at(&self, offset: usize) -> Option<(&Token, &Range<usize>)> {
+        let index = self.ranges.partition_point(|range| range.end <= offset);
+        Some((&self.tokens.get(index)?.token, self.ranges.get(index)?))
+    }
+
+    fn is_comment(&self, offset: usize) -> bool {
+        matches!(
+            self.token_at(offset),
+            Some((Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)), _))
+        )
+    }
+
     /// Whether a place is inside a string or a quoted name, after the opening quote.
     fn is_quoted(&self, offset: usize) -> bool {
-        let index = self.ranges.partition_point(|range| range.end <= offset);
-        let Some((token, range)) = self.tokens.get(index).zip(self.ranges.get(index)) else { return false };
-        let is_quoted = match &token.token {
+        let Some((token, range)) = self.token_at(offset) else { return false };
+        let is_quoted = match token {
             Token::Word(word) => word.quote_style.is_some(),
             token => is_string(token),
         };
