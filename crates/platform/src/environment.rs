@@ -1,15 +1,19 @@
 //! The environment file: what can be set of a deployment.
 
+pub mod deploy;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tidegate_core::{Error, ErrorCode, Result, budget::Budget};
 
+use self::deploy::Deploy;
+
 /// An environment file. What it leaves out has the value of `config/environments/local.yaml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Environment {
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -26,6 +30,8 @@ pub struct Environment {
     pub base_paths: Vec<String>,
     /// The folder that SQLite files of a deployment are in. No other file can be a source.
     pub sqlite_folder: PathBuf,
+    /// What Terraform builds. A function is not told of it, and a local server has no use for it.
+    pub deploy: Option<Deploy>,
 }
 
 impl Default for Environment {
@@ -38,6 +44,7 @@ impl Default for Environment {
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
             base_paths: Vec::new(),
             sqlite_folder: PathBuf::from("/var/task/data"),
+            deploy: None,
         }
     }
 }
@@ -56,7 +63,10 @@ impl Environment {
 
     /// The environment that a text holds, in YAML or JSON.
     pub fn parse(text: &str) -> Result<Self> {
-        serde_saphyr::from_str(text).map_err(|error| Error::new(ErrorCode::InvalidRequest, error.to_string()))
+        let environment: Self =
+            serde_saphyr::from_str(text).map_err(|error| Error::new(ErrorCode::InvalidRequest, error.to_string()))?;
+        environment.deploy.iter().try_for_each(Deploy::check)?;
+        Ok(environment)
     }
 }
 
@@ -68,7 +78,7 @@ mod tests {
     fn the_file_in_the_repository_holds_the_defaults() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/environments/local.yaml");
         let read = Environment::read(Path::new(path)).unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", Environment::default()));
+        assert_eq!(Environment { deploy: None, ..read }, Environment::default());
     }
 
     #[test]

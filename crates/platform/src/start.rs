@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Router, extract::Request, response::Response, routing::any};
 use tidegate_core::{
     Error, ErrorCode, Result,
     ports::{Clock, Ids},
@@ -111,7 +111,9 @@ impl Function {
                 let refusal =
                     Error::new(ErrorCode::Unavailable, "this deployment is not set up right; its log says why")
                         .with_context(error);
-                edge::layered(Router::new().fallback(async move || Problem(refusal)), Arc::clone(&self.ids))
+                let refuse = any(async move || Problem(refusal));
+                let every_path = Router::new().route("/", refuse.clone()).route("/{*path}", refuse);
+                edge::layered(every_path, Arc::clone(&self.ids))
             }
         };
         let Ok(response) = router.oneshot(request).await;
