@@ -1,6 +1,6 @@
 # Each target is a recipe that a person could type. `make help` lists them.
 .POSIX:
-.PHONY: help dev test clients check lint docs deny bench clean
+.PHONY: help dev test clients check lint docs deny bench fuzz clean
 
 # One set of features for every target, so that no dependency is built twice.
 BUILD = cargo build --workspace --bin tidegate
@@ -12,7 +12,7 @@ dev: ## Build and start Tidegate on http://127.0.0.1:9000 (ARGS="--port 9001 --d
 	$(BUILD)
 	target/debug/tidegate dev $(ARGS)
 
-test: ## Run every test; PostgreSQL and MariaDB are started, or installed, as needed
+test: ## Run every test; PostgreSQL, MariaDB and MySQL are started, or installed, as needed
 	cargo test --workspace
 
 clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
@@ -35,6 +35,19 @@ deny: ## Check licences, banned crates and sources of dependencies
 bench: ## Measure a release build over loopback; beside MCP Toolbox when that is installed
 	cargo build --release --package tidegate --package bench
 	target/release/bench
+
+SECONDS = 60
+fuzz: ## Give the parts that read what others wrote made-up inputs, SECONDS=60 each
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	cargo run --package fuzz --bin seeds -- target/fuzz/seeds
+	cp Cargo.lock fuzz/libfuzzer
+	for target in guard template cursor postgres_decode; do \
+		mkdir -p target/fuzz/found/$$target fuzz/corpus/$$target fuzz/regressions/$$target && \
+		cargo fuzz run --fuzz-dir fuzz/libfuzzer --target-dir target/fuzz --sanitizer none $$target \
+			target/fuzz/found/$$target target/fuzz/seeds/$$target fuzz/corpus/$$target fuzz/regressions/$$target -- \
+			-max_total_time=$(SECONDS) -max_len=65536 -timeout=20 -dict=fuzz/words.dict -artifact_prefix=target/fuzz/ \
+			|| exit 1; \
+	done
 
 clean: ## Remove what was built; data in .tidegate stays
 	cargo clean

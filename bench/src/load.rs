@@ -3,19 +3,18 @@
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
-use serde_json::Value as Json;
 
 use crate::{Outcome, process::Process};
-
-/// How many clients call at once.
-const CLIENTS: u32 = 16;
 
 /// One kind of call.
 pub(crate) struct Request {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Json,
+    pub(crate) body: String,
+    /// How many clients call at once.
+    pub(crate) clients: u32,
+    /// How many calls they make together.
     pub(crate) calls: u32,
 }
 
@@ -24,23 +23,21 @@ pub(crate) struct Measure {
     pub(crate) cpu_us: f64,
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
     pub(crate) p99_ms: f64,
+    /// The bytes of the last answer.
     pub(crate) bytes: usize,
+    pub(crate) errors: usize,
 }
 
 impl Request {
-    async fn send(&self, http: &reqwest::Client) -> Outcome<usize> {
-        let request = http.post(&self.url).headers(self.headers.clone()).body(self.body.to_string());
-        let response = request.send().await?.error_for_status()?;
-        Ok(response.bytes().await?.len())
-    }
-
-    /// Makes sure that the answer is no error, which would be fast and mean nothing.
-    async fn checked(&self, http: &reqwest::Client) -> Outcome<()> {
-        let request = http.post(&self.url).headers(self.headers.clone()).body(self.body.to_string());
-        let text = request.send().await?.text().await?;
-        let failed = text.contains("\"isError\":true") || text.contains("\"error\":");
-        if failed { Err(format!("{}: {text}", self.name).into()) } else { Ok(()) }
+    async fn send(&self, http: &reqwest::Client) -> Outcome<String> {
+        let request = http.post(&self.url).headers(self.headers.clone()).body(self.body.clone());
+        let answer = request.send().await?.error_for_status()?.text().await?;
+        // An error would be fast and mean nothing. It stands at the end of an answer, where rows do not.
+        let end = answer.get(answer.floor_char_boundary(answer.len().saturating_sub(64))..).unwrap_or_default();
+        let failed = end.contains("\"isError\":true") || answer.starts_with("{\"jsonrpc\":\"2.0\",\"id\":1,\"error\"");
+        if failed { Err(format!("{}: {answer}", self.name).into()) } else { Ok(answer) }
     }
 }
 
@@ -48,33 +45,32 @@ impl Request {
 pub(crate) async fn measure(request: &Request, process: &Process) -> Outcome<Measure> {
     let client = || reqwest::Client::builder().pool_max_idle_per_host(1).build();
     let first = client()?;
-    request.checked(&first).await?;
-    for _ in 0..request.calls / 20 {
+    for _ in 0..(request.calls / 20).max(1) {
         request.send(&first).await?;
     }
+    let clients: Vec<_> = (0..request.clients).map(|_| client()).collect::<Result<_, _>>()?;
+    let each = request.calls / request.clients;
     let (cpu_before, began) = (process.cpu()?, Instant::now());
-    let each = request.calls / CLIENTS;
-    let mut running = Vec::new();
-    for _ in 0..CLIENTS {
-        let http = client()?;
-        running.push(async move {
-            let mut times = Vec::new();
-            let mut bytes = 0;
-            for _ in 0..each {
-                let sent = Instant::now();
-                bytes = request.send(&http).await?;
-                times.push(sent.elapsed());
+    let run = async |http: reqwest::Client| {
+        let (mut times, mut bytes, mut errors) = (Vec::with_capacity(each as usize), 0, 0);
+        for _ in 0..each {
+            let sent = Instant::now();
+            match request.send(&http).await {
+                Ok(answer) => bytes = answer.len(),
+                Err(error) => {
+                    if errors == 0 {
+                        eprintln!("{error}");
+                    }
+                    errors += 1;
+                }
             }
-            Outcome::Ok((times, bytes))
-        });
-    }
-    let mut times: Vec<Duration> = Vec::new();
-    let mut bytes = 0;
-    for finished in futures::future::try_join_all(running).await? {
-        times.extend(finished.0);
-        bytes = finished.1;
-    }
+            times.push(sent.elapsed());
+        }
+        (times, bytes, errors)
+    };
+    let finished = futures::future::join_all(clients.into_iter().map(run)).await;
     let (elapsed, cpu) = (began.elapsed(), process.cpu()? - cpu_before);
+    let mut times: Vec<Duration> = finished.iter().flat_map(|(times, ..)| times).copied().collect();
     times.sort();
     let at = |part: usize| times.get(times.len() * part / 100).map_or(0.0, |time| time.as_secs_f64() * 1e3);
     let count = times.len() as f64;
@@ -82,7 +78,9 @@ pub(crate) async fn measure(request: &Request, process: &Process) -> Outcome<Mea
         cpu_us: cpu.as_secs_f64() * 1e6 / count,
         per_second: count / elapsed.as_secs_f64(),
         p50_ms: at(50),
+        p95_ms: at(95),
         p99_ms: at(99),
-        bytes,
+        bytes: finished.last().map_or(0, |(_, bytes, _)| *bytes),
+        errors: finished.iter().map(|(.., errors)| errors).sum(),
     })
 }

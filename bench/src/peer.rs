@@ -10,7 +10,7 @@ use std::{
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
-use crate::{Outcome, POSTGRES_ROWS, SQLITE_ROWS, calls, load::Request, process::Process};
+use crate::{CLIENTS, Case, Engine, Outcome, POSTGRES_ROWS, SQLITE_ROWS, calls, load::Request, process::Process};
 
 const PORT: u16 = 15_077;
 
@@ -50,9 +50,9 @@ pub(crate) async fn start(folder: &Path) -> Outcome<Option<Peer>> {
     let began = Instant::now();
     let process = Process::start(command)?;
     let http = reqwest::Client::new();
-    let first = call("sqlite_rows", 1);
+    let first = request(&Case { engine: Engine::Sqlite, rows: 1 });
     let deadline = began + Duration::from_secs(20);
-    while http.post(&first.url).headers(first.headers.clone()).body(first.body.to_string()).send().await.is_err() {
+    while http.post(&first.url).headers(first.headers.clone()).body(first.body.clone()).send().await.is_err() {
         if Instant::now() > deadline {
             return Err("the peer did not start within 20 s".into());
         }
@@ -69,22 +69,20 @@ fn find() -> Option<PathBuf> {
     named.or_else(|| env::split_paths(&folders).map(|folder| folder.join("toolbox")).find(|path| path.is_file()))
 }
 
-fn call(tool: &str, rows: u32) -> Request {
+/// The call of a case.
+pub(crate) fn request(case: &Case) -> Request {
+    let Case { engine, rows } = *case;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                      "params": {"name": engine.tool(), "arguments": {"n": rows}}});
     Request {
-        name: format!("MCP {rows} rows {}", if tool == "pg_rows" { "PostgreSQL" } else { "SQLite" }),
+        name: case.to_string(),
         url: format!("http://127.0.0.1:{PORT}/mcp"),
         headers,
-        body: json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {"n": rows}}}),
+        body: body.to_string(),
+        clients: CLIENTS,
         calls: calls(rows),
-    }
-}
-
-impl Peer {
-    pub(crate) fn cases(&self) -> Vec<Request> {
-        let tools = ["sqlite_rows", "pg_rows"];
-        tools.iter().flat_map(|tool| [1, 100, 1000].map(|rows| call(tool, rows))).collect()
     }
 }

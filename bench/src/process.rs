@@ -32,8 +32,17 @@ impl Process {
 
     /// Its resident memory in megabytes.
     pub(crate) fn resident_mb(&self) -> Outcome<u64> {
+        self.memory_mb("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in megabytes.
+    pub(crate) fn peak_mb(&self) -> Outcome<u64> {
+        self.memory_mb("VmHWM:")
+    }
+
+    fn memory_mb(&self, field: &str) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("an odd /proc/…/status")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
     }
 }

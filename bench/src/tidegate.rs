@@ -10,7 +10,15 @@ use std::{
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value as Json, json};
 
-use crate::{Outcome, POSTGRES_ROWS, SQLITE_ROWS, calls, load::Request, process::Process};
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    CLIENTS, Case, Outcome, POSTGRES_ROWS, SQLITE_ROWS, calls, load::Request, process::Process, table::cpu_mark,
+};
+
+/// A query that takes 20 ms. The function is looked up and found to be stable, so that it may be called.
+const WAIT: &str = "CREATE OR REPLACE FUNCTION wait_20_ms() RETURNS integer LANGUAGE plpgsql STABLE \
+                    AS 'BEGIN PERFORM pg_sleep(0.02); RETURN 20; END'";
 
 pub(crate) struct Tidegate {
     pub(crate) process: Process,
@@ -60,10 +68,13 @@ async fn run(binary: &Path, data: &Path) -> Outcome<(Process, String, String)> {
 impl Tidegate {
     async fn register(&self, http: &reqwest::Client) -> Outcome<()> {
         let postgres = test_servers::postgres();
+        let mut connection = PgConnection::connect(&postgres.url()).await?;
+        sqlx::raw_sql(WAIT).execute(&mut connection).await?;
+        connection.close().await?;
         let source = json!({
             "name": "pg",
             "connection": {"postgres": {"host": postgres.host, "port": postgres.port, "database": postgres.database,
-                                        "user": postgres.user, "tls": {"mode": "off"}}},
+                                        "user": postgres.user, "tls": {"mode": "off"}, "max_sessions": 20}},
             "credentials": {"password": postgres.password},
         });
         self.post(http, "/v1/sources", &source).await?;
@@ -74,7 +85,9 @@ impl Tidegate {
             });
             self.post(http, "/v1/queries", &query).await?;
         }
-        Ok(())
+        let wait = json!({"name": "pg_wait", "description": "20 ms", "source": "pg",
+                          "statement": "SELECT wait_20_ms() AS waited"});
+        self.post(http, "/v1/queries", &wait).await
     }
 
     async fn post(&self, http: &reqwest::Client, path: &str, body: &Json) -> Outcome<()> {
@@ -85,31 +98,39 @@ impl Tidegate {
         if status.is_success() { Ok(()) } else { Err(format!("{path}: {text}").into()) }
     }
 
-    pub(crate) fn cases(&self) -> Vec<Request> {
+    fn request(&self, name: impl Into<String>, path: &str, body: &Json, calls: u32) -> Request {
         let mut headers = HeaderMap::new();
         if let Ok(key) = HeaderValue::from_str(&format!("Bearer {}", self.key)) {
             headers.insert(AUTHORIZATION, key);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        let request = |name: String, path: &str, body: Json, rows: u32| Request {
-            name,
-            url: format!("{}{path}", self.base),
-            headers: headers.clone(),
-            body,
-            calls: calls(rows),
-        };
-        let mut cases = Vec::new();
-        for (engine, tool) in [("SQLite", "sqlite_rows"), ("PostgreSQL", "pg_rows")] {
-            for rows in [1, 100, 1000] {
-                let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                                  "params": {"name": tool, "arguments": {"n": rows}}});
-                cases.push(request(format!("MCP {rows} rows {engine}"), "/t/demo/mcp", body, rows));
-            }
-        }
-        cases.push(request("REST 1 row SQLite".into(), "/v1/execute/sqlite_rows", json!({"arguments": {"n": 1}}), 1));
+        let (name, url) = (name.into(), format!("{}{path}", self.base));
+        Request { name, url, headers, body: body.to_string(), clients: CLIENTS, calls }
+    }
+
+    /// A case that the peer has too.
+    pub(crate) fn shared(&self, case: &Case) -> Request {
+        let Case { engine, rows } = *case;
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                          "params": {"name": engine.tool(), "arguments": {"n": rows}}});
+        self.request(case.to_string(), "/t/demo/mcp", &body, calls(rows))
+    }
+
+    /// The cases that only Tidegate has, with the most processor time of a call in microseconds.
+    pub(crate) fn own(&self) -> Vec<(Request, Option<f64>)> {
+        let one = json!({"arguments": {"n": 1}});
         let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-        cases.push(request("MCP tools/list (11 tools)".into(), "/t/demo/mcp/flights", list, 100));
-        cases
+        vec![
+            (self.request("REST 1 row SQLite", "/v1/execute/sqlite_rows", &one, calls(1)), Some(cpu_mark(1))),
+            (self.request("REST 1 row PostgreSQL", "/v1/execute/pg_rows", &one, calls(1)), Some(cpu_mark(1))),
+            (self.request("MCP tools/list, 11 tools", "/t/demo/mcp/flights", &list, calls(100)), None),
+        ]
+    }
+
+    /// 200 callers at once of a query that takes 20 ms, over the 20 sessions of its source.
+    pub(crate) fn crowd(&self) -> Request {
+        let request = self.request("", "/v1/execute/pg_wait", &json!({}), 6_000);
+        Request { clients: 200, ..request }
     }
 }

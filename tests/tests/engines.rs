@@ -1,4 +1,4 @@
-//! PostgreSQL and MariaDB sources, from registration to rows over HTTP and MCP, with real servers.
+//! PostgreSQL, MariaDB and MySQL sources, from registration to rows over HTTP and MCP, with real servers.
 
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
@@ -19,7 +19,7 @@ fn source(name: &str, kind: &str, server: &Server) -> Json {
 async fn journey(owner: &Client, name: &str, product: &str) {
     let table = format!("t_{}", std::process::id());
     assert_eq!(owner.post(&format!("/v1/sources/{name}/test"), &json!({})).await.expect(200)["product"], product);
-    let text = if name == "maria" { "varchar(20)" } else { "text" };
+    let text = if name == "pg" { "text" } else { "varchar(20)" };
     // A query that changes the shape of the database is refused, so the table is made by the test's own client.
     make_table(
         name,
@@ -43,7 +43,7 @@ async fn journey(owner: &Client, name: &str, product: &str) {
     }
     let duplicate =
         owner.run(&format!("{name}_add"), json!({"id": 1, "name": "x"})).await.problem(422, "database_error");
-    assert_eq!(duplicate["sqlstate"], if name == "maria" { "23000" } else { "23505" });
+    assert_eq!(duplicate["sqlstate"], if name == "pg" { "23505" } else { "23000" });
 
     let find = json!({
         "name": format!("{name}_find"), "description": "finds", "source": name,
@@ -73,6 +73,10 @@ async fn journey(owner: &Client, name: &str, product: &str) {
     assert_eq!(some["rows"], json!([[2, "thing 2", "1.10"]]));
     assert_eq!(owner.run(&format!("{name}_find"), json!({"ids": []})).await.expect(200)["rows"], json!([]));
 
+    let explained = json!({"arguments": {"ids": [1]}});
+    let plan = owner.post(&format!("/v1/execute/{name}_find/explain"), &explained).await.expect(200);
+    assert!(plan["summary"].as_str().unwrap().contains(&table), "{plan:#}");
+
     let server = json!({"name": name, "queries": [format!("{name}_find")], "sources": [name],
                         "builtins": ["list_tables", "describe_table", "run_sql"]});
     owner.post("/v1/servers", &server).await.expect(201);
@@ -90,18 +94,19 @@ async fn journey(owner: &Client, name: &str, product: &str) {
     raw(format!("DELETE FROM {table}")).await.problem(403, "statement_not_allowed");
     raw("SELEC 1".to_owned()).await.problem(422, "invalid_statement");
     let absent = raw("SELECT * FROM no_such_table".to_owned()).await.problem(422, "database_error");
-    assert_eq!(absent["sqlstate"], if name == "maria" { "42S02" } else { "42P01" });
+    assert_eq!(absent["sqlstate"], if name == "pg" { "42P01" } else { "42S02" });
     assert_eq!(raw(format!("SELECT count(*) AS n FROM {table}")).await.expect(200)["rows"], json!([[5]]));
 }
 
 /// Runs DDL, which no route of Tidegate does.
 async fn make_table(name: &str, statement: &str) {
     let statement = sqlx::AssertSqlSafe(statement.to_owned());
-    if name == "maria" {
-        let mut connection = sqlx::MySqlConnection::connect(&test_servers::mariadb().url()).await.unwrap();
+    if name == "pg" {
+        let mut connection = sqlx::PgConnection::connect(&test_servers::postgres().url()).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     } else {
-        let mut connection = sqlx::PgConnection::connect(&test_servers::postgres().url()).await.unwrap();
+        let server = if name == "maria" { test_servers::mariadb() } else { test_servers::mysql() };
+        let mut connection = sqlx::MySqlConnection::connect(&server.url()).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     }
 }
@@ -123,6 +128,14 @@ async fn mariadb_from_registration_to_rows() {
 }
 
 #[tokio::test]
+async fn mysql_from_registration_to_rows() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    owner.post("/v1/sources", &source("mysql", "mysql", test_servers::mysql())).await.expect(201);
+    journey(&owner, "mysql", "MySQL").await;
+}
+
+#[tokio::test]
 async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
     let server = TestServer::start().await;
     let owner = server.owner();
@@ -140,8 +153,9 @@ async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
         owner.post("/v1/sources", &spec).await.expect(201);
         owner.post(&format!("/v1/sources/{gone}/test"), &json!({})).await.problem(502, "source_unavailable");
         let query = json!({"name": format!("{kind}-unproved"), "description": "d", "source": gone, "statement": "SELECT 1 AS one"});
-        assert_eq!(owner.post("/v1/queries", &query).await.expect(201)["proof"], "parsed");
-        owner.run(&format!("{kind}-unproved"), json!({})).await.problem(502, "source_unavailable");
+        let made = owner.post("/v1/queries", &query).await.expect(201);
+        assert_eq!((&made["proof"], &made["revision"]), (&json!("parsed"), &Json::Null));
+        owner.run(&format!("{kind}-unproved"), json!({})).await.problem(404, "not_found");
 
         // TLS is the default, and a server without it is not spoken to in the clear.
         let mut spec = source(&format!("{kind}-tls"), kind, real);

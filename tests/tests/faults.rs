@@ -435,14 +435,14 @@ async fn a_full_source_makes_calls_wait_and_then_refuses_them(kind: Kind) {
     counted_table(&owner, &mut admin, "db", server, &table).await;
     let count = format!("SELECT count(*) AS filling FROM {table}");
 
-    // Readers wait for the lock: two sessions, eight in line, and no place for more.
+    // Readers wait for the lock: two sessions, twenty in line, and no place for more.
     let lock = match kind {
         Kind::Postgres => format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
         Kind::Mariadb => format!("LOCK TABLES {}.{table} WRITE", server.database),
     };
     admin.execute(lock).await;
     let (done, mut answers) = tokio::sync::mpsc::unbounded_channel();
-    for _ in 0..15 {
+    for _ in 0..27 {
         let (owner, count, done) = (owner.clone(), count.clone(), done.clone());
         tokio::spawn(async move { drop(done.send(raw(&owner, "db", &count).await)) });
     }
@@ -454,7 +454,7 @@ async fn a_full_source_makes_calls_wait_and_then_refuses_them(kind: Kind) {
     assert!(answers.is_empty());
     // Who waits does so until the deadline, which is no place for another before.
     admin.execute(if kind == Kind::Postgres { "COMMIT" } else { "UNLOCK TABLES" }).await;
-    for _ in 0..10 {
+    for _ in 0..22 {
         let answer = tokio::time::timeout(PATIENCE, answers.recv()).await.unwrap().unwrap();
         assert_eq!(answer.expect(200)["rows"], json!([[1]]));
     }

@@ -53,13 +53,13 @@ async fn an_execution_is_recorded_with_its_timing_and_without_its_arguments() {
     assert_eq!(read.expect(200), listed);
     assert!(!read.text.contains(SECRET), "{}", read.text);
     assert_eq!(listed["request_id"], answer.headers["x-request-id"].to_str().unwrap());
-    assert_eq!((&listed["query"]["name"], &listed["query"]["version"]), (&json!("find"), &json!(1)));
+    assert_eq!((&listed["query"]["name"], &listed["query"]["revision"]), (&json!("find"), &json!(1)));
     assert_eq!((&listed["source"]["name"], &listed["outcome"]), (&json!("flights"), &json!("ok")));
     assert_eq!((&listed["rows"], &listed["error"], &listed["truncated"]), (&json!(0), &Json::Null, &Json::Null));
     assert_eq!(listed["fingerprint"].as_str().unwrap().len(), 16);
     assert!(listed["bytes"].as_u64().unwrap() > 0);
     let timing = &listed["timing"];
-    let phases = ["prepare_us", "session_us", "first_row_us", "rows_us"];
+    let phases = ["prepare_us", "queue_us", "connect_us", "first_row_us", "rows_us", "encode_us"];
     let sum: u64 = phases.iter().map(|phase| timing[phase].as_u64().unwrap_or_else(|| panic!("{timing}"))).sum();
     assert!(sum > 0 && sum <= listed["elapsed_us"].as_u64().unwrap(), "{listed:#}");
     // The store has the record, and not the arguments.
@@ -309,7 +309,10 @@ async fn explains(kind: &str, server: &Server) {
     // The session went back as it was: it goes on to read and to write.
     owner.run("insert", json!({"id": 4, "name": "four"})).await.expect(200);
     let timing = &newest(&owner).await["timing"];
-    assert!(["session_us", "first_row_us", "rows_us"].iter().all(|phase| timing[phase].is_u64()), "{timing}");
+    assert!(
+        ["queue_us", "connect_us", "first_row_us", "rows_us", "encode_us"].iter().all(|phase| timing[phase].is_u64()),
+        "{timing}"
+    );
 }
 
 #[tokio::test]

@@ -177,3 +177,69 @@ async fn messages_that_are_none_are_answered_in_json_rpc() {
     assert_eq!(foreign.expect(403)["error"]["code"], -32600);
     owner.mcp_legacy("/t/demo/mcp/nope", "tools/list", json!({})).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_call_is_answered_alike_with_and_without_the_protocol_library() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    let untimed = |mut answer: Json| {
+        // The time that a call took differs from call to call.
+        if let Some(structured) = answer["result"]["structuredContent"].as_object_mut() {
+            structured.shift_remove("elapsed_ms");
+        }
+        answer
+    };
+    let calls = [
+        json!({"name": "run_sql", "arguments": {"sql": "SELECT carrier, name, 9007199254740993 AS large FROM airlines LIMIT 2"}}),
+        json!({"name": "list_tables"}),
+        json!({"name": "run_sql", "arguments": {"sql": "SELECT nothing FROM airlines"}, "_meta": {"progressToken": 1}}),
+        json!({"name": "list_table", "arguments": null}),
+    ];
+    for call in calls {
+        // The library ignores what it does not know; what is answered without it has nothing of that kind.
+        let mut odd = call.clone();
+        odd["odd"] = json!(1);
+        let direct = untimed(owner.mcp_legacy(PATH, "tools/call", call.clone()).await.expect(200));
+        assert_eq!(direct, untimed(owner.mcp_legacy(PATH, "tools/call", odd.clone()).await.expect(200)), "{call}");
+        let direct = untimed(owner.mcp_modern(PATH, "tools/call", call.clone()).await.expect(200));
+        assert_eq!(direct, untimed(owner.mcp_modern(PATH, "tools/call", odd).await.expect(200)), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_headers_contradict_it_is_refused() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    let meta = |version: &str| json!({"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}});
+    let body = |meta: Json| {
+        let params = json!({"name": "list_tables", "arguments": {}, "_meta": meta});
+        json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params}).to_string()
+    };
+    let right = [
+        ("content-type", "application/json"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "list_tables"),
+    ];
+    let answer = owner.send(Method::POST, PATH, &right, Some(body(meta("2026-07-28")))).await.expect(200);
+    assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!("a"), &json!(false)));
+    for (index, value) in [(1, "2025-11-25"), (1, "1999-01-01"), (2, "tools/list"), (3, "run_sql")] {
+        let mut wrong = right;
+        wrong[index].1 = value;
+        let answer = owner.send(Method::POST, PATH, &wrong, Some(body(meta("2026-07-28")))).await;
+        assert_eq!(answer.status, 400, "{value}: {}", answer.text);
+    }
+    let foreign: Vec<_> = right.into_iter().chain([("host", "evil.example")]).collect();
+    let answer = owner.send(Method::POST, PATH, &foreign, Some(body(meta("2026-07-28")))).await;
+    assert_eq!(answer.status, 403, "{}", answer.text);
+    for missing in [2, 3] {
+        let headers: Vec<_> = (0..4).filter(|index| *index != missing).map(|index| right[index]).collect();
+        let answer = owner.send(Method::POST, PATH, &headers, Some(body(meta("2026-07-28")))).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+    }
+    let answer = owner.send(Method::POST, PATH, &right, Some(body(meta("2025-11-25")))).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    let no_capabilities = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let answer = owner.send(Method::POST, PATH, &right, Some(body(no_capabilities))).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+}

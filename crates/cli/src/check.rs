@@ -16,9 +16,14 @@ pub(crate) fn check(declaration: &Declaration) -> Vec<Diagnostic> {
     let kinds: HashMap<&str, SourceKind> =
         sources.iter().map(|source| (source.spec.name.as_str(), source.spec.connection.kind())).collect();
     let mut found = Vec::new();
+    for Declared { spec, origin } in sources {
+        if let Err(error) = spec.check() {
+            faults(&mut found, origin, &error);
+        }
+    }
     for Declared { spec, origin } in queries {
         let proved = match kinds.get(spec.source.as_str()) {
-            Some(kind) => prove(spec, (*kind).into()),
+            Some(kind) => spec.max_estimate.check(*kind).and_then(|()| prove(spec, (*kind).into())),
             None => {
                 let message =
                     format!("the source `{}` is not in these files: the statement is not checked", spec.source);

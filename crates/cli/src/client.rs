@@ -155,6 +155,12 @@ impl Client {
         self.send(request.header(header::IF_MATCH, format!("\"{version}\"")).json(body)).await
     }
 
+    /// `POST /v1/{path}` over the version that was read, with nothing to say.
+    pub(crate) async fn publish(&self, path: &[&str], version: u64) -> Result<Json, Failure> {
+        let request = self.request(Method::POST, path)?;
+        self.send(request.header(header::IF_MATCH, format!("\"{version}\""))).await
+    }
+
     /// `DELETE /v1/{path}`, over the version that was read where there is one.
     pub(crate) async fn delete(&self, path: &[&str], version: Option<u64>) -> Result<(), Failure> {
         let mut request = self.request(Method::DELETE, path)?;

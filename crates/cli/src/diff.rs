@@ -33,6 +33,7 @@ fn heading(change: &Change<'_>) -> String {
     let (sign, what, colour) = match change.action {
         Action::Create => ("+", "create", Style::new().green()),
         Action::Replace { .. } => ("~", "replace", Style::new().yellow()),
+        Action::Publish { .. } => ("^", "publish", Style::new().yellow()),
         Action::Delete { .. } => ("-", "delete", Style::new().red()),
     };
     let heading = format!("{sign} {what} {} {}", change.kind, change.name);

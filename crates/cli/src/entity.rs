@@ -81,10 +81,12 @@ pub(crate) struct Desired {
     pub(crate) credentials: Option<Credentials>,
 }
 
-/// An entity as the server has it.
+/// An entity as the server has it; of a query its newest revision.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) entity: Entity,
+    /// Whether this is a draft, so that something else runs, or nothing.
+    pub(crate) is_draft: bool,
     pub(crate) version: u64,
     pub(crate) has_credentials: bool,
 }
@@ -100,10 +102,20 @@ impl Entity {
 
     fn source(spec: &SourceSpec) -> Self {
         // Taken apart by name, so that a field cannot be forgotten.
-        let SourceSpec { name, description, connection, credentials: _, tags, limits, allow_raw } = spec;
+        let SourceSpec {
+            name,
+            description,
+            connection,
+            credentials: _,
+            tags,
+            limits,
+            max_estimate,
+            allow_raw,
+            allow_raw_writes,
+        } = spec;
         let fields = json!({
             "name": name, "description": description, "connection": connection, "tags": tags, "limits": limits,
-            "allow_raw": allow_raw,
+            "max_estimate": max_estimate, "allow_raw": allow_raw, "allow_raw_writes": allow_raw_writes,
         });
         Self::new(Kind::Source, name.as_str(), fields)
     }
@@ -161,13 +173,16 @@ struct Added {
     version: u64,
     #[serde(default)]
     has_credentials: bool,
+    #[serde(default)]
+    draft: Option<Json>,
 }
 
 impl Live {
     fn read(kind: Kind, view: Json) -> Result<Self, Failure> {
-        let Added { version, has_credentials } = understood(view.clone())?;
+        let Added { version, has_credentials, draft } = understood(view.clone())?;
+        let is_draft = draft.is_some();
         let mut spec = Map::new();
-        if let Json::Object(mut view) = view {
+        if let Json::Object(mut view) = draft.unwrap_or(view) {
             let written = kind.fields().into_iter().filter_map(|field| view.remove_entry(&field));
             spec.extend(written);
         }
@@ -184,7 +199,7 @@ impl Live {
                 Entity::of(kind, spec.name.as_str(), &spec)?
             }
         };
-        Ok(Self { entity, version, has_credentials })
+        Ok(Self { entity, is_draft, version, has_credentials })
     }
 }
 
@@ -228,10 +243,33 @@ mod tests {
     fn every_kind_has_its_fields() {
         assert_eq!(
             Kind::Source.fields(),
-            ["name", "description", "connection", "credentials", "tags", "limits", "allow_raw"]
+            [
+                "name",
+                "description",
+                "connection",
+                "credentials",
+                "tags",
+                "limits",
+                "max_estimate",
+                "allow_raw",
+                "allow_raw_writes"
+            ]
         );
         assert!(Kind::Query.fields().contains(&"statement".to_owned()));
         assert!(Kind::Server.fields().contains(&"query_tags".to_owned()));
+    }
+
+    #[test]
+    fn the_newest_revision_of_a_query_is_read() {
+        let spec = json!({"name": "late", "description": "d", "source": "s", "statement": "SELECT 1"});
+        let mut view = spec.clone();
+        (view["version"], view["draft"]) = (json!(4), Json::Null);
+        let live = Live::read(Kind::Query, view.clone()).unwrap();
+        assert_eq!((live.is_draft, &live.entity.fields["statement"]), (false, &json!("SELECT 1")));
+        view["draft"] = spec;
+        view["draft"]["statement"] = json!("SELECT 2");
+        let live = Live::read(Kind::Query, view).unwrap();
+        assert_eq!((live.is_draft, live.version, &live.entity.fields["statement"]), (true, 4, &json!("SELECT 2")));
     }
 
     #[test]

@@ -8,8 +8,16 @@ use crate::entity::{Desired, Entity, Kind, Live};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Create,
-    Replace { version: u64 },
-    Delete { version: u64 },
+    Replace {
+        version: u64,
+    },
+    /// The draft that the server has is as declared, and is to run.
+    Publish {
+        version: u64,
+    },
+    Delete {
+        version: u64,
+    },
 }
 
 /// One change, with the fields before and after it.
@@ -79,6 +87,10 @@ impl<'a> Plan<'a> {
                 let action = Action::Replace { version: live.version };
                 let before = Some(&live.entity);
                 changes.push(Change { action, kind, name, before, after, sends_credentials, drops_credentials });
+            } else if live.is_draft {
+                let action = Action::Publish { version: live.version };
+                let before = Some(&live.entity);
+                changes.push(Change { action, kind, name, before, after, sends_credentials, drops_credentials });
             } else {
                 unchanged += 1;
             }
@@ -116,8 +128,12 @@ impl<'a> Plan<'a> {
         if self.changes.is_empty() {
             return format!("no changes: {} as declared{left_alone}", self.unchanged);
         }
+        let to_publish = match self.count(|action| matches!(action, Action::Publish { .. })) {
+            0 => String::new(),
+            count => format!(", {count} to publish"),
+        };
         format!(
-            "{} to create, {} to replace, {} to delete, {} unchanged{left_alone}",
+            "{} to create, {} to replace{to_publish}, {} to delete, {} unchanged{left_alone}",
             self.count(|action| action == Action::Create),
             self.count(|action| matches!(action, Action::Replace { .. })),
             self.count(|action| matches!(action, Action::Delete { .. })),

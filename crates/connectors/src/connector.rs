@@ -35,7 +35,8 @@ pub struct ServerInfo {
 ///
 /// Every method ends by its deadline, with `Timeout`. Errors say `SourceUnavailable` when the server cannot be reached,
 /// `SourceAuthenticationFailed` when it refuses the login, and `DatabaseError` with SQLSTATE and the server's own
-/// message for what it says of a statement. No message holds a password.
+/// message for what it says of a statement: a fault of it has its line and column in the text of the statement, and one
+/// of a value has the placeholder, counted as `$2`, for its field. No message holds a password.
 pub trait Connector: Send + Sync {
     /// Opens a session and asks the server who it is.
     fn test(&self, deadline: Deadline) -> impl Future<Output = Result<ServerInfo>> + Send;
@@ -73,4 +74,27 @@ pub trait Connector: Send + Sync {
 
     /// Closes every session. Runs under way fail.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A plan that a server wrote as JSON. `LimitExceeded` when a statement of very many joins nests it too deeply.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn read_plan(text: &[u8]) -> Result<Json> {
+    serde_json::from_slice(text).map_err(|error| {
+        let message = "the plan of this statement is nested too deeply to be read; join fewer tables";
+        tidegate_core::Error::new(tidegate_core::ErrorCode::LimitExceeded, message).with_context(error)
+    })
+}
+
+#[cfg(all(test, any(feature = "postgres", feature = "mysql")))]
+mod tests {
+    use tidegate_core::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_that_is_nested_too_deeply_is_an_error_of_its_statement() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        read_plan(nested(100).as_bytes()).unwrap();
+        assert_eq!(read_plan(nested(1_000).as_bytes()).unwrap_err().code(), ErrorCode::LimitExceeded);
+    }
 }

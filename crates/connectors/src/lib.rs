@@ -2,6 +2,8 @@
 
 pub mod any;
 pub mod connector;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod harmless;
 
 #[cfg(feature = "mysql")]
 pub mod mysql;

@@ -7,6 +7,8 @@ mod decode;
 mod error;
 mod explain;
 mod functions;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod prepare;
 mod privileges;
 mod readable;
@@ -113,6 +115,7 @@ impl Connector for PostgresConnector {
         self.ask(deadline, async |session| {
             self.require_harmless(session, statement).await?;
             let prepared = prepare::prepare(session, statement.text(), statement.binds()).await?;
+            bind::check(prepared.parameters(), statement.binds())?;
             Ok(prepared.columns)
         })
         .await

@@ -1,7 +1,7 @@
 //! SQLite files.
 //!
 //! Each call runs on a thread that may block, with a session of its own. `lock.rs` says what keeps a reading session
-//! from writing, `bind.rs` and `decode.rs` how values travel.
+//! from writing, `functions.rs` which of SQLite's functions are replaced, `bind.rs` and `decode.rs` how values travel.
 
 mod bind;
 mod call;
@@ -10,6 +10,7 @@ mod connect;
 mod decode;
 mod error;
 mod explain;
+mod functions;
 mod lent;
 mod location;
 mod lock;
@@ -148,6 +149,7 @@ impl Connector for SqliteConnector {
         let job = move |pool: &Pool, call: &Arc<Call>| {
             pool.with_session(access(&statement), call, |session| {
                 sink.with(|sink| {
+                    session.limit_length(sink.byte_budget()).map_err(error::running)?;
                     sink.session_ready();
                     Ok(())
                 })?;

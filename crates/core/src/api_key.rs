@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     Name,
+    budget::Limits,
     id::{ApiKeyId, TenantId},
     ports::{Entity, EntityKind, Reference},
     principal::{Role, Scope},
@@ -28,6 +29,9 @@ pub struct ApiKey {
     pub role: Role,
     /// What it is narrowed to.
     pub scope: Scope,
+    /// Limits of every execution it asks for.
+    #[serde(default)]
+    pub limits: Limits,
     /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.

@@ -25,7 +25,7 @@ impl Default for Budget {
     }
 }
 
-/// Limits declared on a source or a query, or asked for by a caller. What is absent is left as it was.
+/// Limits declared on a source, a query or an API key, or asked for by a caller. What is absent is left as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -51,8 +51,19 @@ impl Limits {
     /// These limits with a wall time of at most `time_ms`.
     #[must_use]
     pub fn within(self, time_ms: Option<NonZeroU64>) -> Self {
-        let least = self.time_ms.into_iter().chain(time_ms).min();
-        Self { time_ms: least, ..self }
+        self.narrowed(&Self { time_ms, ..Self::default() })
+    }
+
+    /// The limits of both: each number is the lesser of the two.
+    #[must_use]
+    pub fn narrowed(self, other: &Self) -> Self {
+        let least = |ours: Option<NonZeroU64>, theirs: Option<NonZeroU64>| ours.into_iter().chain(theirs).min();
+        Self {
+            rows: least(self.rows, other.rows),
+            bytes: least(self.bytes, other.bytes),
+            cell_bytes: least(self.cell_bytes, other.cell_bytes),
+            time_ms: least(self.time_ms, other.time_ms),
+        }
     }
 }
 
@@ -81,6 +92,18 @@ mod tests {
         assert_eq!(of(10).within(NonZeroU64::new(20)), of(10));
         assert_eq!(of(0).within(NonZeroU64::new(20)), of(20));
         assert_eq!(of(10).within(None), of(10));
+    }
+
+    #[test]
+    fn limits_join_to_the_lesser_of_each_number() {
+        let of = |rows, bytes, cell_bytes, time_ms| Limits {
+            rows: NonZeroU64::new(rows),
+            bytes: NonZeroU64::new(bytes),
+            cell_bytes: NonZeroU64::new(cell_bytes),
+            time_ms: NonZeroU64::new(time_ms),
+        };
+        assert_eq!(of(1, 20, 0, 4).narrowed(&of(10, 2, 3, 0)), of(1, 2, 3, 4));
+        assert_eq!(of(0, 0, 0, 0).narrowed(&of(0, 0, 0, 0)), of(0, 0, 0, 0));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     PayloadTooLarge,
     /// A count or size that is limited is at its limit.
     LimitExceeded,
+    /// The database expects the statement to take more than is allowed, or cannot say what it would take.
+    TooExpensive,
     /// Too many calls at once.
     RateLimited,
     /// The source cannot be reached, or refuses the connection.
@@ -53,6 +55,8 @@ pub enum ErrorCode {
     DatabaseError,
     /// The deadline passed.
     Timeout,
+    /// The caller went away before the answer was whole.
+    Cancelled,
     /// A part of Tidegate (its store, its vault) cannot be reached.
     Unavailable,
     /// A fault in Tidegate.
@@ -77,11 +81,13 @@ impl ErrorCode {
             Self::InUse => "in_use",
             Self::PayloadTooLarge => "payload_too_large",
             Self::LimitExceeded => "limit_exceeded",
+            Self::TooExpensive => "too_expensive",
             Self::RateLimited => "rate_limited",
             Self::SourceUnavailable => "source_unavailable",
             Self::SourceAuthenticationFailed => "source_authentication_failed",
             Self::DatabaseError => "database_error",
             Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -182,6 +188,13 @@ impl Error {
     #[must_use]
     pub fn in_part(mut self, part: impl fmt::Display) -> Self {
         self.0.message = format!("{part}: {}", self.0.message);
+        self
+    }
+
+    /// Says it in other words.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
         self
     }
 

@@ -24,7 +24,7 @@ pub struct Execution {
     pub request: Option<RequestId>,
     /// The caller's API key.
     pub api_key: ApiKeyId,
-    /// The query and its version; none for raw SQL.
+    /// The query and the number of its revision; none for raw SQL.
     pub query: Option<(QueryId, u64)>,
     /// The server it was called through.
     pub server: Option<Name>,
@@ -77,15 +77,24 @@ impl Execution {
 pub struct Timing {
     /// Finding the source, checking the arguments, compiling and guarding the statement.
     pub prepare_us: u64,
-    /// Waiting for a free session of the source, connecting when there was none, and beginning the transaction.
+    /// Asking the database for the plan and holding it against `max_estimate`, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_us: Option<u64>,
+    pub plan_us: Option<u64>,
+    /// Waiting in the line before the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_us: Option<u64>,
+    /// Getting a session: testing an idle one or connecting, and beginning the transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<u64>,
     /// Until the database had planned the statement and given its first row, or said that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_row_us: Option<u64>,
-    /// Reading and encoding the rows, and waiting for a slow reader of a stream.
+    /// Waiting for the rows, and for a slow reader of a stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_us: Option<u64>,
+    /// Decoding and encoding the rows, estimated from the first four and one in 32 of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode_us: Option<u64>,
 }
 
 /// How an execution ended.

@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod budget;
 pub mod catalog;
+pub mod cost;
 pub mod deadline;
 pub mod error;
 pub mod execution;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::{
     Error, ErrorCode, Name, Result,
-    id::{ApiKeyId, TenantId},
+    id::{ApiKeyId, QueryId, TenantId},
+    ports::Entity,
     principal::{Caller, Principal, Role},
-    query::{Mode, Query},
+    query::{Mode, Query, Revision},
     server::{Builtin, Server},
     source::Source,
 };
@@ -59,7 +60,9 @@ pub struct ManageApiKeys;
 #[derive(Clone, Debug)]
 pub struct RunQuery {
     /// The query.
-    pub query: Arc<Query>,
+    pub query: QueryId,
+    /// The revision of it that runs.
+    pub revision: Arc<Revision>,
     /// The server it is called through.
     pub server: Option<Name>,
 }
@@ -71,6 +74,8 @@ pub struct RunRaw {
     pub source: Arc<Source>,
     /// The server it is called through.
     pub server: Option<Name>,
+    /// Whether it may change rows.
+    pub mode: Mode,
 }
 
 /// To see what one source contains, and to test its connection.
@@ -134,25 +139,46 @@ pub fn permit_query(
     server: Option<&Server>,
     scope: &[Arc<Server>],
 ) -> Result<Permit<RunQuery>> {
-    let hidden = || Error::not_found("query", &query.spec.name);
+    let hidden = || Error::not_found("query", query.name());
     if query.tenant != principal.tenant || !may_see_query(principal, query, scope) {
         return Err(hidden());
     }
     if server.is_some_and(|server| !server.selects(query)) {
         return Err(hidden());
     }
-    match query.spec.mode {
+    let revision = query.published().ok_or_else(|| unpublished(query))?;
+    match revision.spec.mode {
         Mode::Read => at_least(principal, Role::Runner, "run queries")?,
         Mode::Write => at_least(principal, Role::Editor, "run queries that change data")?,
     }
-    let action = RunQuery { query: Arc::clone(query), server: server.map(|server| server.spec.name.clone()) };
+    let server = server.map(|server| server.spec.name.clone());
+    let action = RunQuery { query: query.id, revision: Arc::clone(revision), server };
     Ok(Permit { principal: Arc::clone(principal), action })
+}
+
+/// A permit to try the draft of a query, for whoever may change it. `scope` is as for [`permit_query`].
+pub fn permit_draft(principal: &Arc<Principal>, query: &Query, scope: &[Arc<Server>]) -> Result<Permit<RunQuery>> {
+    if query.tenant != principal.tenant || !may_see_query(principal, query, scope) {
+        return Err(Error::not_found("query", query.name()));
+    }
+    permit::<WriteQueries>(principal)?;
+    let no_draft = || Error::new(ErrorCode::NotFound, format!("the query `{}` has no draft", query.name()));
+    let draft = query.draft().ok_or_else(no_draft)?;
+    let action = RunQuery { query: query.id, revision: Arc::clone(draft), server: None };
+    Ok(Permit { principal: Arc::clone(principal), action })
+}
+
+/// The error of a query of which nothing runs.
+fn unpublished(query: &Query) -> Error {
+    let name = query.name();
+    let message = format!("the query `{name}` is a draft and does not run before POST /v1/queries/{name}/publish");
+    Error::new(ErrorCode::NotFound, message)
 }
 
 /// Whether a principal may know of a query.
 pub fn may_see_query(principal: &Principal, query: &Query, scope: &[Arc<Server>]) -> bool {
     principal.scope.is_everything()
-        || principal.scope.queries.contains(&query.spec.name)
+        || principal.scope.queries.contains(query.name())
         || scope.iter().any(|server| may_see_server(principal, server) && server.selects(query))
 }
 
@@ -162,23 +188,34 @@ pub fn may_see_server(principal: &Principal, server: &Server) -> bool {
         && (principal.scope.is_everything() || principal.scope.servers.contains(&server.spec.name))
 }
 
-/// A permit to run raw SQL. Directly it takes an editor; through a server that offers `run_sql` on the source, whose
+/// A permit to run raw SQL that only reads. Directly it takes an editor; through a server that offers `run_sql` on the source, whose
 /// author granted it, a runner. The source has to allow it either way.
 pub fn permit_raw(principal: &Arc<Principal>, source: &Arc<Source>, server: Option<&Server>) -> Result<Permit<RunRaw>> {
     see_source(principal, source, server, Builtin::RunSql)?;
-    if !source.allow_raw {
-        return Err(Error::new(
-            ErrorCode::Forbidden,
-            format!(
-                "the source `{}` does not allow raw SQL; set `allow_raw: true` on it or register a query",
-                source.name
-            ),
-        ));
-    }
+    allowed(source.allow_raw, source, "raw SQL", "allow_raw")?;
     let least = if server.is_some() { Role::Runner } else { Role::Editor };
     at_least(principal, least, "run raw SQL")?;
-    let action = RunRaw { source: Arc::clone(source), server: server.map(|server| server.spec.name.clone()) };
+    let server = server.map(|server| server.spec.name.clone());
+    let action = RunRaw { source: Arc::clone(source), server, mode: Mode::Read };
     Ok(Permit { principal: Arc::clone(principal), action })
+}
+
+/// A permit to change rows by raw SQL. It takes an editor, and no server can grant it.
+pub fn permit_raw_write(principal: &Arc<Principal>, source: &Arc<Source>) -> Result<Permit<RunRaw>> {
+    let Permit { principal, action } = permit_raw(principal, source, None)?;
+    allowed(source.allow_raw_writes, source, "raw SQL that changes rows", "allow_raw_writes")?;
+    Ok(Permit { principal, action: RunRaw { mode: Mode::Write, ..action } })
+}
+
+/// `Forbidden` when a flag of a source is not set.
+fn allowed(flag: bool, source: &Source, what: &str, field: &str) -> Result<()> {
+    if flag {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Forbidden,
+        format!("the source `{}` does not allow {what}; set `{field}: true` on it or register a query", source.name),
+    ))
 }
 
 /// A permit to see what a source contains, directly or through the built-in tool of a server.

@@ -1,6 +1,6 @@
 //! The ports: how the domain reaches storage, secrets, time, ids and randomness.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,8 +11,9 @@ use uuid::Uuid;
 use crate::{
     Error, Name, Result,
     execution::{Execution, ExecutionFilter, ExecutionPage},
-    id::{ExecutionId, TenantId},
+    id::{ExecutionId, QueryId, TenantId},
     name::MAX_NAME_LENGTH,
+    query::Revision,
     source::SecretRef,
     tenant::Tenant,
 };
@@ -76,6 +77,15 @@ pub trait Entity: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     fn label(&self) -> Option<&str>;
     /// What it needs to exist.
     fn references(&self) -> Vec<Reference>;
+    /// The revisions that are part of it. Each is also stored for itself, with it, and stays when a later one takes its
+    /// place.
+    fn held_revisions(&self) -> Vec<&Revision> {
+        Vec::new()
+    }
+    /// The numbers of the revisions that stay stored; those of the ones it holds are among them.
+    fn kept_revisions(&self) -> BTreeSet<u64> {
+        BTreeSet::new()
+    }
 }
 
 /// Which entities a list holds.
@@ -123,6 +133,22 @@ pub trait Repository<T: Entity>: Send + Sync {
 
     /// What refers to this entity.
     async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>>;
+}
+
+/// The revisions of queries, which are written with their query.
+#[async_trait]
+pub trait Revisions: Send + Sync {
+    /// The revision with this number.
+    async fn by_number(&self, tenant: TenantId, query: QueryId, number: u64) -> Result<Option<Revision>>;
+
+    /// At most `limit` revisions with numbers below `before`, newest first.
+    async fn newest(
+        &self,
+        tenant: TenantId,
+        query: QueryId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Revision>>;
 }
 
 /// The entity with this name or id. `NotFound` when there is none.

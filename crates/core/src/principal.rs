@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Name,
+    budget::Limits,
     id::{ApiKeyId, TenantId},
 };
 
@@ -69,6 +70,8 @@ pub struct Principal {
     pub role: Role,
     /// What it is narrowed to.
     pub scope: Scope,
+    /// Limits of every execution it asks for.
+    pub limits: Limits,
 }
 
 /// What kind of caller a principal is.

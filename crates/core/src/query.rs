@@ -1,17 +1,22 @@
 //! Queries: named, versioned, typed statement templates.
 
+mod revision;
+
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::revision::{KEPT_REVISIONS, Proof, Revision, Stage};
 use crate::{
     Name,
     budget::Limits,
-    id::{QueryId, SourceId, TenantId},
+    cost::MaxEstimate,
+    id::{QueryId, TenantId},
     parameter::Parameter,
     ports::{Entity, EntityKind, Reference},
-    result::Column,
 };
 
 /// Whether a query may change data.
@@ -77,19 +82,15 @@ pub struct QuerySpec {
     /// Limits of every execution of it.
     #[serde(default)]
     pub limits: Limits,
+    /// The most that the database may expect an execution of it to take.
+    #[serde(default, skip_serializing_if = "MaxEstimate::is_empty")]
+    pub max_estimate: MaxEstimate,
     /// Whether the history keeps the arguments of its executions. Whoever may see an execution sees them.
     #[serde(default)]
     pub keep_arguments: bool,
-}
-
-/// How far a query was proved when it was saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// Its source prepared the statement.
-    Described,
-    /// Its source could not be reached: the statement was compiled and parsed, no more.
-    Parsed,
+    /// That it should not be used any more: what to use instead, or why. It still runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
 }
 
 /// A registered query, as stored.
@@ -99,15 +100,11 @@ pub struct Query {
     pub id: QueryId,
     /// Its owner.
     pub tenant: TenantId,
-    /// What its author wrote.
-    pub spec: QuerySpec,
-    /// Its source.
-    pub source_id: SourceId,
-    /// The columns of its result, when its source described them.
-    pub columns: Option<Vec<Column>>,
-    /// How far it was proved.
-    pub proof: Proof,
-    /// Counts its changes, from 1.
+    /// What runs, and what waits.
+    pub stage: Stage,
+    /// The number of the newest revision.
+    pub newest_revision: u64,
+    /// Counts its changes, from 1; publishing is one of them.
     pub version: u64,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
@@ -125,21 +122,29 @@ impl Entity for Query {
         self.id.as_uuid()
     }
     fn name(&self) -> &Name {
-        &self.spec.name
+        &self.shown().spec.name
     }
     fn version(&self) -> u64 {
         self.version
     }
     fn tags(&self) -> &[String] {
-        &self.spec.tags
+        &self.shown().spec.tags
     }
     fn label(&self) -> Option<&str> {
-        Some(match self.spec.mode {
+        Some(match self.shown().spec.mode {
             Mode::Read => "read",
             Mode::Write => "write",
         })
     }
     fn references(&self) -> Vec<Reference> {
-        vec![Reference { kind: EntityKind::Source, id: self.source_id.as_uuid() }]
+        let held = self.held_revisions().into_iter();
+        held.map(|held| Reference { kind: EntityKind::Source, id: held.source_id.as_uuid() }).collect()
+    }
+    fn held_revisions(&self) -> Vec<&Revision> {
+        self.published().into_iter().chain(self.draft()).map(|held| &**held).collect()
+    }
+    fn kept_revisions(&self) -> BTreeSet<u64> {
+        let oldest = self.newest_revision.saturating_sub(KEPT_REVISIONS) + 1;
+        (oldest..=self.newest_revision).chain(self.published().map(|published| published.number)).collect()
     }
 }

@@ -70,13 +70,21 @@ pub type Flow = ControlFlow<()>;
 
 /// Receives one result set, row by row, and enforces the budget while it does.
 ///
-/// The order of calls is `columns`, then for each row one `cell` a column and `end_row`, with `drain` whenever
+/// The order of calls is `admitted`, `session_ready`, `columns`, then for each row one `cell` a column and `end_row`, with `drain` whenever
 /// [`RowSink::wants_drain`] says so. After `end_row` returned `Break` nothing more may be sent.
 #[async_trait]
 pub trait RowSink: Send {
+    /// Says that the source lets the call in, which waits for a session next. Connectors do not call it.
+    fn admitted(&mut self) {}
+
     /// Says that a session is ready and the statement is about to be sent to the database. It comes before `columns`, and
     /// again when that session was lost and another one is tried.
     fn session_ready(&mut self) {}
+
+    /// The most bytes that all rows may take. A connector may refuse a single value that is larger.
+    fn byte_budget(&self) -> u64 {
+        u64::MAX
+    }
 
     /// Announces the columns; called once, also when no row follows.
     fn columns(&mut self, columns: Vec<Column>) -> Result<()>;

@@ -9,7 +9,7 @@ use crate::{
     Name,
     id::{QueryId, ServerId, SourceId, TenantId},
     ports::{Entity, EntityKind, Reference},
-    query::Query,
+    query::{Query, QuerySpec},
 };
 
 /// A tool that needs no query.
@@ -92,11 +92,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Whether the server shows this query as a tool.
+    /// Whether the server shows this query as a tool, once it is published.
     pub fn selects(&self, query: &Query) -> bool {
+        let is_tagged = |spec: &QuerySpec| spec.tags.iter().any(|tag| self.spec.query_tags.contains(tag));
         self.tenant == query.tenant
             && (self.query_ids.contains(&query.id)
-                || query.spec.tags.iter().any(|tag| self.spec.query_tags.contains(tag)))
+                || query.published().is_some_and(|published| is_tagged(&published.spec)))
     }
 
     /// Whether its built-in tool may be used on this source.

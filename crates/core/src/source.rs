@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::{
     Error, ErrorCode, Name, Result,
     budget::Limits,
+    cost::MaxEstimate,
+    error::Fault,
     id::{SourceId, TenantId},
     ports::{Entity, EntityKind, Reference},
 };
@@ -166,9 +168,27 @@ pub struct SourceSpec {
     /// Limits of every execution on it.
     #[serde(default)]
     pub limits: Limits,
+    /// The most that the database may expect an execution on it to take.
+    #[serde(default)]
+    pub max_estimate: MaxEstimate,
     /// Whether SQL that is not a registered query may be run on it.
     #[serde(default)]
     pub allow_raw: bool,
+    /// Whether such SQL may change rows too. It needs `allow_raw`.
+    #[serde(default)]
+    pub allow_raw_writes: bool,
+}
+
+impl SourceSpec {
+    /// `InvalidRequest` when what it allows contradicts itself, or cannot be held on a source of its kind.
+    pub fn check(&self) -> Result<()> {
+        self.max_estimate.check(self.connection.kind())?;
+        if !self.allow_raw_writes || self.allow_raw {
+            return Ok(());
+        }
+        let fault = Fault::of("allow_raw_writes", "`allow_raw_writes` needs `allow_raw: true` beside it");
+        Err(Error::new(ErrorCode::InvalidRequest, fault.message.clone()).with_faults(vec![fault]))
+    }
 }
 
 /// The secrets of a source.
@@ -216,8 +236,14 @@ pub struct Source {
     pub tags: Vec<String>,
     /// Limits of every execution on it.
     pub limits: Limits,
+    /// The most that the database may expect an execution on it to take.
+    #[serde(default)]
+    pub max_estimate: MaxEstimate,
     /// Whether SQL that is not a registered query may be run on it.
     pub allow_raw: bool,
+    /// Whether such SQL may change rows too.
+    #[serde(default)]
+    pub allow_raw_writes: bool,
     /// What its login may do beyond reading, as it was when the source was saved.
     pub warnings: Vec<String>,
     /// Counts its changes, from 1.

@@ -7,7 +7,7 @@ use tokio::{
 };
 
 /// So many calls may wait for each session that a source may have.
-const WAITING_PER_SESSION: usize = 4;
+const WAITING_PER_SESSION: usize = 10;
 
 /// The places of one source: as many calls run as it may have sessions, a few more wait in line for them.
 pub(crate) struct Admission {
@@ -62,7 +62,7 @@ mod tests {
     async fn calls_run_then_wait_then_are_refused() {
         let admission = Admission::new(2);
         let (first, _second) = (admission.enter(in_time()).await.unwrap(), admission.enter(in_time()).await.unwrap());
-        let mut waiting = Box::pin(join_all((0..8).map(|_| admission.enter(in_time()))));
+        let mut waiting = Box::pin(join_all((0..20).map(|_| admission.enter(in_time()))));
         assert!((&mut waiting).now_or_never().is_none());
         let refused = admission.enter(in_time()).await.err().unwrap();
         assert_eq!((refused.code(), refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(1)));

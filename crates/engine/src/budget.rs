@@ -1,6 +1,6 @@
 //! The sink that counts while rows stream.
 
-use std::{fmt::Write, time::Instant};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use crate::{
     encode::{Encoder, Summary},
     page::OrderKey,
-    timing::Moments,
+    recorder::Progress,
+    timing::RowClock,
 };
 
 /// How much a stream gathers before it hands it on, in bytes.
@@ -43,17 +44,21 @@ pub struct BudgetedSink<E> {
     order: Option<OrderKey>,
     outlet: Option<mpsc::Sender<Result<Bytes>>>,
     columns: Vec<Column>,
-    moments: Moments,
+    row_clock: RowClock,
+    progress: Arc<Progress>,
+    /// Whether nobody takes what is handed on.
+    is_abandoned: bool,
 }
 
 impl<E: Encoder> BudgetedSink<E> {
     /// A sink that passes over `skip` rows first. With an `outlet` it hands on what it encodes while rows stream.
-    pub fn new(
+    pub(crate) fn new(
         encoder: E,
         budget: Budget,
         skip: u64,
         order: Option<OrderKey>,
         outlet: Option<mpsc::Sender<Result<Bytes>>>,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             encoder,
@@ -73,7 +78,9 @@ impl<E: Encoder> BudgetedSink<E> {
             order,
             outlet,
             columns: Vec::new(),
-            moments: Moments::default(),
+            row_clock: RowClock::default(),
+            progress,
+            is_abandoned: false,
         }
     }
 
@@ -87,9 +94,14 @@ impl<E: Encoder> BudgetedSink<E> {
         self.sent + (self.out.len() + self.encoder.held()) as u64
     }
 
-    /// When what happened.
-    pub(crate) fn moments(&self) -> Moments {
-        self.moments
+    /// How long the rows took to decode and encode.
+    pub(crate) fn encoding(&self) -> Duration {
+        self.row_clock.estimate()
+    }
+
+    /// Whether the reader of a stream went away before its end.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     /// The columns that were announced.
@@ -161,11 +173,42 @@ impl<E: Encoder> BudgetedSink<E> {
     }
 
     fn begin_row(&mut self) {
+        self.row_clock.row_begins();
         self.taking = self.skip == 0 && self.rows < self.budget.rows;
         if self.taking {
             self.row_start = self.out.len();
             self.encoder.begin_row(&mut self.out, self.rows == 0);
         }
+    }
+
+    /// Ends the row under way, and takes it back when it is one too many.
+    fn close_row(&mut self) -> Flow {
+        if self.column == 0 {
+            self.begin_row();
+        }
+        self.column = 0;
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Flow::Continue(());
+        }
+        if !self.taking {
+            self.truncated = Some(Truncated::Rows);
+            return Flow::Break(());
+        }
+        self.encoder.end_row(&mut self.out);
+        if self.bytes() > self.budget.bytes {
+            self.out.truncate(self.row_start);
+            self.encoder.undo_row();
+            self.truncated = Some(Truncated::Bytes);
+            self.too_large = self.rows == 0;
+            return Flow::Break(());
+        }
+        if let Some(order) = &mut self.order {
+            order.keep();
+        }
+        self.rows += 1;
+        self.progress.wrote(self.rows, self.bytes());
+        Flow::Continue(())
     }
 
     /// Writes the beginning of a cell that is over its budget, with its full length.
@@ -201,12 +244,20 @@ fn size(cell: Cell<'_>) -> u64 {
 
 #[async_trait]
 impl<E: Encoder> RowSink for BudgetedSink<E> {
+    fn admitted(&mut self) {
+        self.progress.note(|moments| &mut moments.admitted);
+    }
+
     fn session_ready(&mut self) {
-        self.moments.session_ready = Some(Instant::now());
+        self.progress.note(|moments| &mut moments.session_ready);
+    }
+
+    fn byte_budget(&self) -> u64 {
+        self.budget.bytes
     }
 
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
-        self.moments.answered = Some(Instant::now());
+        self.progress.note(|moments| &mut moments.answered);
         // A statement without a result set is settled when it has ended.
         if columns.is_empty() {
             return Ok(());
@@ -223,7 +274,8 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
         if self.column == 0 {
             self.begin_row();
         }
-        if self.taking {
+        // A row that is over the budget already will be taken back, so the rest of its cells is not written.
+        if self.taking && self.bytes() <= self.budget.bytes {
             if let Some(order) = &mut self.order {
                 order.take(self.column, cell);
             }
@@ -237,31 +289,9 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
     }
 
     fn end_row(&mut self) -> Flow {
-        if self.column == 0 {
-            self.begin_row();
-        }
-        self.column = 0;
-        if self.skip > 0 {
-            self.skip -= 1;
-            return Flow::Continue(());
-        }
-        if !self.taking {
-            self.truncated = Some(Truncated::Rows);
-            return Flow::Break(());
-        }
-        self.encoder.end_row(&mut self.out);
-        if self.bytes() > self.budget.bytes {
-            self.out.truncate(self.row_start);
-            self.encoder.undo_row();
-            self.truncated = Some(Truncated::Bytes);
-            self.too_large = self.rows == 0;
-            return Flow::Break(());
-        }
-        if let Some(order) = &mut self.order {
-            order.keep();
-        }
-        self.rows += 1;
-        Flow::Continue(())
+        let flow = self.close_row();
+        self.row_clock.row_ended();
+        flow
     }
 
     fn wants_drain(&self) -> bool {
@@ -274,11 +304,37 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
         self.sent += chunk.len() as u64;
         match outlet.send(Ok(Bytes::from(chunk))).await {
             Ok(()) => Flow::Continue(()),
-            Err(_) => Flow::Break(()),
+            Err(_) => {
+                self.is_abandoned = true;
+                Flow::Break(())
+            }
         }
     }
 
     fn affected(&mut self, rows: u64) {
         self.affected = Some(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{encode::Json, timing::Moments};
+
+    #[test]
+    fn a_row_that_is_over_the_budget_is_not_encoded_to_its_end() {
+        let budget = Budget { bytes: 1_000, cell_bytes: 400, ..Budget::default() };
+        let now = Instant::now();
+        let progress = Arc::new(Progress::of(Moments::of(now, now)));
+        let mut sink = BudgetedSink::new(Json, budget, 0, None, None, progress);
+        for _ in 0..1_000 {
+            sink.cell(Cell::Text(&"x".repeat(300)));
+        }
+        assert!((1_000..1_400).contains(&sink.bytes()), "{}", sink.bytes());
+        assert!(sink.end_row().is_break());
+        assert_eq!((sink.rows(), sink.truncated()), (0, Some(Truncated::Bytes)));
+        assert_eq!(sink.ensure_progress().unwrap_err().code(), ErrorCode::LimitExceeded);
     }
 }

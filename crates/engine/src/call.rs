@@ -3,31 +3,32 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use tidegate_connectors::Connector;
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
     budget::{Budget, Limits},
+    cost::MaxEstimate,
     deadline::Deadline,
-    execution::{Execution, Timing},
-    id::{ExecutionId, QueryId, RequestId, SourceId},
+    id::{QueryId, RequestId},
     policy::{Permit, RunQuery, RunRaw},
-    principal::{Caller, Principal},
+    principal::Principal,
     query::{Mode, OrderColumn},
     result::Truncated,
     source::Source,
 };
-use tidegate_statement::{Binding, Dialect, Position, Statement, Subject, Window};
+use tidegate_statement::{Binding, Class, Dialect, Position, Statement, Subject, Window};
 use tokio::sync::mpsc;
 
 use crate::{
     Engine,
     budget::BudgetedSink,
+    cost,
     encode::{Encoder, Summary},
     page::OrderKey,
     pools::SourceConnector,
-    timing::micros,
+    recorder::{Ended, Progress, Record, Recorder},
+    timing::Moments,
 };
 
 /// How many chunks of a stream may wait for a slow reader.
@@ -43,7 +44,7 @@ pub struct RunRequest {
     pub arguments: Map<String, Json>,
     /// Where to go on.
     pub cursor: Option<String>,
-    /// Limits below those of the environment, the source and the query.
+    /// Limits below those of the environment, the source, the query and the API key.
     pub limits: Limits,
     /// The request it is part of.
     pub request: Option<RequestId>,
@@ -69,6 +70,7 @@ pub(crate) struct Call {
     binding: Binding,
     pageable: bool,
     budget: Budget,
+    max_estimate: MaxEstimate,
     deadline: Deadline,
     connector: Arc<SourceConnector>,
     began: Instant,
@@ -81,21 +83,11 @@ struct Rules<'a> {
     order: &'a [OrderColumn],
     binding: Binding,
     limits: Limits,
+    max_estimate: MaxEstimate,
     query: Option<(QueryId, u64)>,
     server: Option<Name>,
     /// The arguments that the history is to keep.
     kept: Option<Map<String, Json>>,
-}
-
-/// What is known of an execution before it runs.
-struct Record {
-    principal: Arc<Principal>,
-    request: Option<RequestId>,
-    query: Option<(QueryId, u64)>,
-    server: Option<Name>,
-    source: SourceId,
-    started_at: DateTime<Utc>,
-    arguments: Option<Map<String, Json>>,
 }
 
 impl Call {
@@ -122,7 +114,7 @@ impl Engine {
         self.collect(call, encoder, None).await
     }
 
-    /// Runs raw SQL, which may only read, and gives back its whole page.
+    /// Runs raw SQL, which may do what its permit says, and gives back its whole page.
     pub async fn run_raw<E: Encoder>(
         &self,
         permit: &Permit<RunRaw>,
@@ -160,33 +152,40 @@ impl Engine {
 
     pub(crate) async fn prepare_query(&self, permit: &Permit<RunQuery>, request: RunRequest) -> Result<Call> {
         let began = self.parts.clock.instant();
-        let RunQuery { query, server } = permit.action();
-        let source = self.source_of(query).await?;
-        let template = self.templates.get(query, &source)?;
+        let RunQuery { query, revision, server } = permit.action();
+        let source = self.source_of(permit.tenant(), revision).await?;
+        let template = self.templates.get(*query, revision, &source)?;
         let arguments = template.arguments(&request.arguments)?;
         let statement = template.bind(&arguments)?;
         let rules = Rules {
-            mode: query.spec.mode,
-            order: &query.spec.order,
+            mode: revision.spec.mode,
+            order: &revision.spec.order,
             binding: Binding {
                 tenant: permit.tenant(),
-                subject: Subject::Query { id: query.id, version: query.version },
+                subject: Subject::Query { id: *query, version: revision.number },
                 arguments: arguments.hash(),
             },
-            limits: query.spec.limits,
-            query: Some((query.id, query.version)),
+            limits: revision.spec.limits,
+            max_estimate: revision.spec.max_estimate,
+            query: Some((*query, revision.number)),
             server: server.clone(),
-            kept: query.spec.keep_arguments.then(|| kept(&request.arguments)).flatten(),
+            kept: revision.spec.keep_arguments.then(|| kept(&request.arguments)).flatten(),
         };
         self.prepare(began, permit.principal(), &source, statement, rules, request).await
     }
 
     pub(crate) async fn prepare_raw(&self, permit: &Permit<RunRaw>, sql: &str, request: RunRequest) -> Result<Call> {
         let began = self.parts.clock.instant();
-        let RunRaw { source, server } = permit.action();
+        let RunRaw { source, server, mode } = permit.action();
         let statement = Statement::raw(sql, source.connection.kind().into())?;
+        if *mode == Mode::Write && statement.class() == Class::Read {
+            return Err(Error::new(
+                ErrorCode::StatementNotAllowed,
+                "`mode: write` is for a statement that changes rows, and this one only reads; leave `mode` out",
+            ));
+        }
         let rules = Rules {
-            mode: Mode::Read,
+            mode: *mode,
             order: &[],
             binding: Binding {
                 tenant: permit.tenant(),
@@ -194,6 +193,7 @@ impl Engine {
                 arguments: [0; 32],
             },
             limits: Limits::default(),
+            max_estimate: MaxEstimate::default(),
             query: None,
             server: server.clone(),
             kept: None,
@@ -210,9 +210,12 @@ impl Engine {
         rules: Rules<'_>,
         request: RunRequest,
     ) -> Result<Call> {
-        let Rules { mode, order, binding, limits, query, server, kept } = rules;
+        let Rules { mode, order, binding, limits, max_estimate, query, server, kept } = rules;
         statement.require(mode)?;
-        let budget = self.parts.budget.narrowed(&source.limits).narrowed(&limits).narrowed(&request.limits);
+        let max_estimate = max_estimate.on(source)?;
+        let budget = (self.parts.budget.narrowed(&source.limits).narrowed(&limits))
+            .narrowed(&principal.limits)
+            .narrowed(&request.limits);
         let position = request.cursor.map(|cursor| self.parts.cursor_key.open(&cursor, &binding)).transpose()?;
         let offset = match &position {
             Some(Position::Offset(offset)) => *offset,
@@ -227,6 +230,7 @@ impl Engine {
         } else {
             (statement, 0)
         };
+        let fingerprint = statement.fingerprint();
         Ok(Call {
             statement: Arc::new(statement),
             skip,
@@ -235,6 +239,7 @@ impl Engine {
             binding,
             pageable,
             budget,
+            max_estimate,
             deadline: self.deadline(&budget),
             connector: self.pools.get(source).await?,
             began,
@@ -244,6 +249,7 @@ impl Engine {
                 query,
                 server,
                 source: source.id,
+                fingerprint,
                 started_at: self.parts.clock.now(),
                 arguments: kept,
             },
@@ -256,13 +262,25 @@ impl Engine {
         encoder: E,
         outlet: Option<mpsc::Sender<Result<Bytes>>>,
     ) -> Result<Answer<E>> {
-        let Call { statement, skip, offset, order, binding, pageable, budget, deadline, connector, began, record } =
-            call;
-        let dispatched = self.parts.clock.instant();
-        let fingerprint = statement.fingerprint();
-        let sink = BudgetedSink::new(encoder, budget, skip, order, outlet);
-        let (mut sink, outcome) = connector.run(statement, deadline, sink).await;
+        let Call { statement, skip, offset, order, binding, pageable, budget, deadline, connector, began, .. } = call;
+        let progress = Arc::new(Progress::of(Moments::of(began, self.parts.clock.instant())));
+        let recorder = Recorder::new(&self.parts, call.record, Arc::clone(&progress));
+        let is_held = !call.max_estimate.is_empty();
+        let held =
+            if is_held { cost::hold(&statement, call.max_estimate, &*connector, deadline).await } else { Ok(()) };
+        if held.as_ref().map_or_else(|error| error.code() == ErrorCode::TooExpensive, |()| is_held) {
+            progress.note(|moments| &mut moments.planned);
+        }
+        let sink = BudgetedSink::new(encoder, budget, skip, order, outlet, Arc::clone(&progress));
+        let (mut sink, outcome) = match held {
+            Ok(()) => connector.run(statement, deadline, sink).await,
+            Err(refusal) => (sink, Err(refusal)),
+        };
         let outcome = match outcome {
+            // A write is done in whole, whoever reads what it gives back.
+            Ok(()) if sink.is_abandoned() && pageable => {
+                Err(Error::new(ErrorCode::Cancelled, "the reader of the stream went away before its end"))
+            }
             Ok(()) => sink.ensure_progress(),
             // The rows that came in time are an answer; the cursor goes on behind them.
             Err(error) if error.code() == ErrorCode::Timeout && pageable && sink.rows() > 0 => {
@@ -272,7 +290,7 @@ impl Engine {
             Err(error) => Err(error),
         };
         let rows_ended = outcome.is_ok().then(|| self.parts.clock.instant());
-        let timing = sink.moments().timing(began, dispatched, rows_ended);
+        let timing = progress.moments().timing(rows_ended, sink.encoding());
         let ended = outcome.and_then(|()| {
             sink.settle();
             let truncated = sink.truncated();
@@ -290,8 +308,8 @@ impl Engine {
             Ok(Summary { row_count: sink.rows(), truncated, next_cursor, elapsed })
         });
         let error = ended.as_ref().err().map(Error::code);
-        let execution = self.record_of(record, &sink, fingerprint, began, timing, error);
-        self.parts.executions.record(execution).await?;
+        let (rows, bytes, truncated) = (sink.rows(), sink.bytes(), sink.truncated());
+        recorder.ended(Ended { timing, rows, bytes, truncated, error }).await?;
         let summary = ended?;
         let (encoder, body) = sink.finish(&summary);
         Ok(Answer { encoder, body, summary })
@@ -305,42 +323,12 @@ impl Engine {
                 ended = engine.collect(call, encoder, Some(outlet.clone())) => {
                     let _ = outlet.send(ended.map(|answer| Bytes::from(answer.body))).await;
                 }
-                // Dropping the run cancels it, so a reader that went away leaves no statement behind.
+                // Dropping the run cancels it, so a reader that went away leaves a record and no statement behind.
                 () = outlet.closed() => {}
             }
         });
         let first = inlet.recv().await.ok_or_else(|| Error::internal("a streamed call ended without a word"))??;
         Ok(RowStream { first: Some(first), rest: inlet })
-    }
-
-    fn record_of<E: Encoder>(
-        &self,
-        record: Record,
-        sink: &BudgetedSink<E>,
-        fingerprint: String,
-        began: Instant,
-        timing: Timing,
-        error: Option<ErrorCode>,
-    ) -> Execution {
-        let Caller::ApiKey(api_key) = record.principal.caller;
-        Execution {
-            id: ExecutionId::from_uuid(self.parts.ids.uuid()),
-            tenant: record.principal.tenant,
-            request: record.request,
-            api_key,
-            query: record.query,
-            server: record.server,
-            source: record.source,
-            fingerprint,
-            started_at: record.started_at,
-            elapsed_us: micros(began, self.parts.clock.instant()),
-            timing,
-            rows: sink.rows(),
-            bytes: sink.bytes(),
-            truncated: sink.truncated(),
-            error,
-            arguments: record.arguments,
-        }
     }
 }
 

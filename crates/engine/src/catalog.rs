@@ -7,6 +7,7 @@ use tidegate_core::{
     ErrorCode, Result,
     budget::Limits,
     catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
     policy::{Permit, ReadCatalog},
     source::Source,
 };
@@ -17,10 +18,15 @@ use crate::Engine;
 const PROBE_MS: u64 = 5_000;
 
 impl Engine {
+    /// The deadline of questions about a source that begin now, and may not take longer than the caller's own `limits` say.
+    pub fn catalog_deadline(&self, permit: &Permit<ReadCatalog>, limits: &Limits) -> Deadline {
+        let budget = self.parts.budget.narrowed(&permit.action().source.limits);
+        self.deadline(&budget.narrowed(&permit.principal().limits).narrowed(limits))
+    }
+
     /// Opens a session to a source and asks it who it is.
-    pub async fn test(&self, permit: &Permit<ReadCatalog>) -> Result<ServerInfo> {
-        let source = &permit.action().source;
-        self.pools.get(source).await?.test(self.catalog_deadline(source)).await
+    pub async fn test(&self, permit: &Permit<ReadCatalog>, deadline: Deadline) -> Result<ServerInfo> {
+        self.pools.get(&permit.action().source).await?.test(deadline).await
     }
 
     /// What the login of a source may do beyond reading. A source out of reach says so in their place: it is registered
@@ -46,24 +52,23 @@ impl Engine {
     }
 
     /// The schemas of a source.
-    pub async fn schemas(&self, permit: &Permit<ReadCatalog>) -> Result<Vec<Schema>> {
-        let source = &permit.action().source;
-        self.pools.get(source).await?.schemas(self.catalog_deadline(source)).await
+    pub async fn schemas(&self, permit: &Permit<ReadCatalog>, deadline: Deadline) -> Result<Vec<Schema>> {
+        self.pools.get(&permit.action().source).await?.schemas(deadline).await
     }
 
     /// The tables of a schema.
-    pub async fn tables(&self, permit: &Permit<ReadCatalog>, schema: &str) -> Result<Vec<Table>> {
-        let source = &permit.action().source;
-        self.pools.get(source).await?.tables(schema, self.catalog_deadline(source)).await
+    pub async fn tables(&self, permit: &Permit<ReadCatalog>, schema: &str, deadline: Deadline) -> Result<Vec<Table>> {
+        self.pools.get(&permit.action().source).await?.tables(schema, deadline).await
     }
 
     /// One table.
-    pub async fn table(&self, permit: &Permit<ReadCatalog>, schema: &str, table: &str) -> Result<TableDetail> {
-        let source = &permit.action().source;
-        self.pools.get(source).await?.table(schema, table, self.catalog_deadline(source)).await
-    }
-
-    fn catalog_deadline(&self, source: &Source) -> tidegate_core::deadline::Deadline {
-        self.deadline(&self.parts.budget.narrowed(&source.limits))
+    pub async fn table(
+        &self,
+        permit: &Permit<ReadCatalog>,
+        schema: &str,
+        table: &str,
+        deadline: Deadline,
+    ) -> Result<TableDetail> {
+        self.pools.get(&permit.action().source).await?.table(schema, table, deadline).await
     }
 }

@@ -43,14 +43,33 @@ pub struct CheckedBranch {
 impl Engine {
     /// Compiles every branch of a query, guards it, and has its source prepare it when that can be reached.
     pub async fn check(&self, spec: &QuerySpec, source: &Source) -> Result<Checked> {
+        let (mut checked, unreached) = self.examine(spec, source).await?;
+        if let Some(error) = unreached {
+            checked.warnings.push(format!("the statement was not proved on its source: {}", error.message()));
+        }
+        Ok(checked)
+    }
+
+    /// Checks a query that is about to run: that its source cannot be reached is an error.
+    pub async fn prove(&self, spec: &QuerySpec, source: &Source) -> Result<Checked> {
+        match self.examine(spec, source).await? {
+            (checked, None) => Ok(checked),
+            (_, Some(unreached)) => Err(unreached),
+        }
+    }
+
+    /// What a check finds, and why the source could not be reached when it could not.
+    async fn examine(&self, spec: &QuerySpec, source: &Source) -> Result<(Checked, Option<Error>)> {
         if spec.description.trim().is_empty() {
-            let fault = Fault::of("description", "say what the query answers; assistants choose tools by it");
-            return Err(Error::new(ErrorCode::InvalidRequest, fault.message.clone()).with_faults(vec![fault]));
+            return Err(faulty("description", "say what the query answers; assistants choose tools by it"));
+        }
+        if spec.deprecated.as_ref().is_some_and(|deprecated| deprecated.trim().is_empty()) {
+            return Err(faulty("deprecated", "say what to use instead, or leave `deprecated` out"));
         }
         if spec.mode == Mode::Write && !spec.order.is_empty() {
-            let fault = Fault::of("order", "a query that changes data has no pages; leave `order` out");
-            return Err(Error::new(ErrorCode::InvalidRequest, fault.message.clone()).with_faults(vec![fault]));
+            return Err(faulty("order", "a query that changes data has no pages; leave `order` out"));
         }
+        let max_estimate = spec.max_estimate.on(source)?;
         let template = compile(spec, source)?;
         let statement = template.bind(&template.parameters().examples()?)?.text().to_owned();
         let mut branches = Vec::new();
@@ -64,20 +83,25 @@ impl Engine {
             Ok(connector) => describe(&*connector, spec, &branches, deadline, &mut warnings).await,
             Err(error) => Err(error),
         };
-        let (proof, columns) = match described {
-            Ok(columns) => (Proof::Described, columns),
-            Err(error) if is_out_of_reach(error.code()) => {
-                warnings.push(format!("the statement was not proved on its source: {}", error.message()));
-                (Proof::Parsed, None)
-            }
+        let (proof, columns, unreached) = match described {
+            Ok(columns) => (Proof::Described, columns, None),
+            Err(error) if is_out_of_reach(error.code()) => (Proof::Parsed, None, Some(error)),
             Err(error) => return Err(error),
         };
+        if unreached.is_none() && !max_estimate.is_empty() {
+            warnings.extend(self.foresee(spec, source, &branches, max_estimate, deadline).await?);
+        }
         let branches = branches
             .into_iter()
             .map(|(statement, name)| CheckedBranch { name, statement: statement.text().to_owned() })
             .collect();
-        Ok(Checked { proof, statement, columns, branches, warnings })
+        Ok((Checked { proof, statement, columns, branches, warnings }, unreached))
     }
+}
+
+/// The error of a field of a query.
+fn faulty(field: &str, message: &str) -> Error {
+    Error::new(ErrorCode::InvalidRequest, message).with_faults(vec![Fault::of(field, message)])
 }
 
 /// Has the source prepare every branch, and as a page when its order is declared. The columns are those that the branches

@@ -14,7 +14,7 @@ use tidegate_core::{
 use tidegate_statement::Dialect;
 use utoipa::ToSchema;
 
-use self::step::Step;
+pub(crate) use self::step::{Plan, Step};
 use crate::{Engine, RunRequest, call::Call};
 
 /// The most steps that a summary names.
@@ -44,12 +44,16 @@ impl Engine {
 
 async fn explain(call: &Call) -> Result<Explained> {
     let plan = call.explain().await?;
-    let steps = match call.dialect() {
-        Dialect::Postgres => postgres::steps(&plan),
-        Dialect::Mysql => mysql::steps(&plan),
-        Dialect::Sqlite => sqlite::steps(&plan),
-    };
-    Ok(Explained { summary: summary(steps), plan })
+    Ok(Explained { summary: summary(read(call.dialect(), &plan).steps), plan })
+}
+
+/// A plan in the words of a database.
+pub(crate) fn read(dialect: Dialect, plan: &Json) -> Plan {
+    match dialect {
+        Dialect::Postgres => postgres::read(plan),
+        Dialect::Mysql => mysql::read(plan),
+        Dialect::Sqlite => sqlite::read(plan),
+    }
 }
 
 /// One line a step, the costliest first; steps of the same cost in the order of the plan.
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_summary_names_the_costliest_steps_first_and_counts_the_rest() {
-        let step = |what: &str, cost| Step { what: what.to_owned(), rows: None, cost };
+        let step = |what: &str, cost| Step { cost, ..Step::bare(what) };
         let text = summary(vec![step("a", None), step("b", Some(1.0)), step("c", Some(20.5)), step("d", None)]);
         assert_eq!(text, "c: cost 20.50\nb: cost 1.00\na\nd");
         let many = summary((0..11).map(|number| step(&number.to_string(), None)).collect());

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// Beside the errors of the connector, a call ends with `SourceUnavailable` and the time to wait while the source is left
 /// alone, and with `RateLimited` when too many calls wait. What only reads is repeated once when its session was lost
-/// before anything of the result came.
+/// before anything of the result came. What the database says of a statement is said of its template.
 pub(crate) struct Guarded<C> {
     connector: C,
     admission: Admission,
@@ -79,31 +79,34 @@ impl<C: Connector> Connector for Guarded<C> {
     }
 
     async fn describe(&self, statement: &Statement, deadline: Deadline) -> Result<Vec<Column>> {
-        self.ask(deadline, || self.connector.describe(statement, deadline)).await
+        let answer = self.ask(deadline, || self.connector.describe(statement, deadline)).await;
+        answer.map_err(|error| statement.locate(error))
     }
 
     async fn explain(&self, statement: &Statement, deadline: Deadline) -> Result<Json> {
-        self.ask(deadline, || self.connector.explain(statement, deadline)).await
+        let answer = self.ask(deadline, || self.connector.explain(statement, deadline)).await;
+        answer.map_err(|error| statement.locate(error))
     }
 
     async fn run<S: RowSink + 'static>(
         &self,
         statement: Arc<Statement>,
         deadline: Deadline,
-        sink: S,
+        mut sink: S,
     ) -> (S, Result<()>) {
         let (_place, pass) = match self.enter(deadline).await {
             Ok(entered) => entered,
             Err(refusal) => return (sink, Err(refusal)),
         };
         let repeatable = statement.class() == Class::Read;
+        sink.admitted();
         let sink = Watched { sink, is_touched: false };
         let (mut sink, mut outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
         if repeatable && !sink.is_touched && self.may_repeat(&outcome, deadline) {
-            (sink, outcome) = self.connector.run(statement, deadline, sink).await;
+            (sink, outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
         }
         pass.note(&outcome, self.clock.instant());
-        (sink.sink, outcome)
+        (sink.sink, outcome.map_err(|error| statement.locate(error)))
     }
 
     async fn schemas(&self, deadline: Deadline) -> Result<Vec<Schema>> {
@@ -133,6 +136,10 @@ struct Watched<S> {
 impl<S: RowSink> RowSink for Watched<S> {
     fn session_ready(&mut self) {
         self.sink.session_ready();
+    }
+
+    fn byte_budget(&self) -> u64 {
+        self.sink.byte_budget()
     }
 
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {

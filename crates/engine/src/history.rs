@@ -118,13 +118,13 @@ impl Engine {
         let query = found.ok_or_else(|| Error::not_found("query", id))?;
         let arguments = match execution.arguments {
             Some(arguments) => arguments,
-            None if query.spec.parameters.is_empty() => Map::new(),
+            None if query.shown().spec.parameters.is_empty() => Map::new(),
             None => {
                 return Err(Error::new(
                     ErrorCode::InvalidRequest,
                     format!(
                         "the arguments of this execution were not kept; run `{}` with them, and set `keep_arguments: true` on it to run later executions again (arguments over 4 KiB are never kept)",
-                        query.spec.name
+                        query.name()
                     ),
                 ));
             }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tidegate_core::{
     Error, Result,
+    id::TenantId,
     policy::{may_see_query, may_see_server},
-    ports::{all, find},
+    ports::{Entity, all, find},
     principal::Principal,
-    query::Query,
+    query::{Query, Revision},
     server::Server,
     source::Source,
 };
@@ -41,16 +42,17 @@ impl Engine {
         Ok(servers)
     }
 
-    /// The source of a query.
-    pub async fn source_of(&self, query: &Query) -> Result<Arc<Source>> {
+    /// The source of a revision.
+    pub async fn source_of(&self, tenant: TenantId, revision: &Revision) -> Result<Arc<Source>> {
         self.parts
             .sources
-            .get(query.tenant, query.source_id.as_uuid())
+            .get(tenant, revision.source_id.as_uuid())
             .await?
-            .ok_or_else(|| Error::not_found("source", &query.spec.source))
+            .ok_or_else(|| Error::not_found("source", &revision.spec.source))
     }
 
-    /// The queries that a server selects, or without one all that the principal may see; in the order of their names.
+    /// The published queries that a server selects, or without one all that the principal may see; in the order of their
+    /// names.
     pub async fn visible_queries(&self, principal: &Principal, server: Option<&Server>) -> Result<Vec<Arc<Query>>> {
         let mut queries = match server {
             Some(server) if server.spec.query_tags.is_empty() => {
@@ -64,9 +66,11 @@ impl Engine {
         };
         let scope = self.scope(principal).await?;
         queries.retain(|query| {
-            server.is_none_or(|server| server.selects(query)) && may_see_query(principal, query, &scope)
+            query.published().is_some()
+                && server.is_none_or(|server| server.selects(query))
+                && may_see_query(principal, query, &scope)
         });
-        queries.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        queries.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(queries)
     }
 

@@ -1,16 +1,22 @@
-//! Compiled templates, one per query version.
+//! Compiled templates, one per revision of a query.
 
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use tidegate_core::{Result, id::QueryId, query::Query, source::Source};
+use tidegate_core::{
+    Result,
+    id::QueryId,
+    query::{QuerySpec, Revision},
+    source::{Source, SourceKind},
+};
 use tidegate_statement::Template;
 
 /// How many compiled templates a process keeps.
 const MOST: u64 = 1_000;
 
-/// Compiled templates by query and version. A version never changes, so an entry is never stale.
-pub(crate) struct Templates(Cache<(QueryId, u64), Arc<Template>>);
+/// Compiled templates by query, revision and kind of source. What an author wrote in a revision never changes, so an
+/// entry is never stale.
+pub(crate) struct Templates(Cache<(QueryId, u64, SourceKind), Arc<Template>>);
 
 impl Default for Templates {
     fn default() -> Self {
@@ -19,19 +25,21 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// The compiled template of a query.
-    pub(crate) fn get(&self, query: &Query, source: &Source) -> Result<Arc<Template>> {
-        let key = (query.id, query.version);
+    /// The compiled template of a revision.
+    pub(crate) fn get(&self, query: QueryId, revision: &Revision, source: &Source) -> Result<Arc<Template>> {
+        let kind = source.connection.kind();
+        let key = (query, revision.number, kind);
         if let Some(template) = self.0.get(&key) {
             return Ok(template);
         }
-        let template = Arc::new(compile(&query.spec, source)?);
+        let QuerySpec { statement, parameters, .. } = &revision.spec;
+        let template = Arc::new(Template::recompile(statement, parameters, kind.into())?);
         self.0.insert(key, Arc::clone(&template));
         Ok(template)
     }
 }
 
 /// Compiles the template of a query for its source.
-pub(crate) fn compile(spec: &tidegate_core::query::QuerySpec, source: &Source) -> Result<Template> {
+pub(crate) fn compile(spec: &QuerySpec, source: &Source) -> Result<Template> {
     Template::compile(&spec.statement, &spec.parameters, source.connection.kind().into())
 }

@@ -1,6 +1,10 @@
 //! Serving a router under the AWS Lambda runtime, behind an API Gateway HTTP API or a function URL (payload 2.0).
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::ready,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Router,
@@ -24,11 +28,11 @@ use lambda_http::{
     lambda_runtime::{self, FunctionResponse, MetadataPrelude, StreamResponse, service_fn},
     request::LambdaRequest,
 };
-use tidegate_core::{Error, Result};
+use tidegate_core::{Error, Result, deadline::Deadline};
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt;
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, request_timeout::PlatformDeadline};
 
 /// What is done after every call, before the environment may be frozen, and once more before it ends.
 pub type Settle = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -67,12 +71,14 @@ impl Lambda {
     }
 
     async fn answer(&self, event: LambdaEvent<LambdaRequest>) -> Result<Reply, lambda_http::Error> {
+        let deadline = deadline(event.context.deadline);
         let LambdaRequest::ApiGatewayV2(event) = event.payload else {
             return Err("the event is not of an HTTP API or a function URL with payload 2.0".into());
         };
         let gateway = self.gateway(&event);
         let mut request = self.request(event);
         request.extensions_mut().insert(gateway);
+        request.extensions_mut().insert(deadline);
         // A router never fails: what goes wrong becomes an answer.
         let Ok(response) = self.router.clone().oneshot(request).await;
         if gateway == Gateway::Streaming { Ok(self.stream(response)) } else { self.whole(response).await }
@@ -120,6 +126,13 @@ impl Lambda {
         };
         Ok(FunctionResponse::BufferedResponse(reply))
     }
+}
+
+/// The moment at which Lambda ends the call, which it tells in milliseconds since 1970.
+fn deadline(since_1970: u64) -> PlatformDeadline {
+    let ends = UNIX_EPOCH + Duration::from_millis(since_1970);
+    let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
+    PlatformDeadline(Deadline::after(Instant::now(), left))
 }
 
 fn without(path: String, prefix: &str) -> String {

@@ -20,4 +20,4 @@ pub mod version;
 pub use json::JsonBody;
 pub use principal::{Authenticator, Caller};
 pub use problem::{Problem, RpcProblem};
-pub use request_timeout::RequestTimeout;
+pub use request_timeout::{PlatformDeadline, RequestTimeout};

@@ -37,11 +37,7 @@ impl ListQuery {
 
     /// The most on one page.
     pub fn limit(&self) -> Result<usize, Error> {
-        match self.limit {
-            None => Ok(50),
-            Some(limit) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
-            Some(_) => Err(Error::invalid_argument("limit", format!("`limit` must be from 1 to {MAX_PAGE}"))),
-        }
+        page_limit(self.limit)
     }
 
     /// The id after which the page begins. A list is read in the caller's own tenant, so the cursor needs no seal.
@@ -54,6 +50,15 @@ impl ListQuery {
                 })
             })
             .transpose()
+    }
+}
+
+/// The most on one page, of what was asked for.
+pub fn page_limit(wanted: Option<usize>) -> Result<usize, Error> {
+    match wanted {
+        None => Ok(50),
+        Some(limit) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
+        Some(_) => Err(Error::invalid_argument("limit", format!("`limit` must be from 1 to {MAX_PAGE}"))),
     }
 }
 

@@ -49,6 +49,7 @@ impl Authenticator {
             caller: principal::Caller::ApiKey(key.id),
             role: key.role,
             scope: key.scope.clone(),
+            limits: key.limits,
         }))
     }
 }

@@ -95,7 +95,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::InvalidTemplate
         | ErrorCode::InvalidStatement
         | ErrorCode::DatabaseError
-        | ErrorCode::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
+        | ErrorCode::LimitExceeded
+        | ErrorCode::TooExpensive => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::StatementNotAllowed | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
@@ -103,7 +104,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::SourceUnavailable | ErrorCode::SourceAuthenticationFailed => StatusCode::BAD_GATEWAY,
-        ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        // Nobody reads the answer of what was cancelled.
+        ErrorCode::Timeout | ErrorCode::Cancelled => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -1,19 +1,30 @@
 //! How long the caller wants to wait at most.
 
-use std::num::NonZeroU64;
+use std::{
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
-use tidegate_core::{Error, ErrorCode, Result};
+use tidegate_core::{Error, ErrorCode, Result, deadline::Deadline};
 
 use crate::Problem;
 
 /// The header that says it: a whole number of milliseconds, from 1.
 pub const HEADER: &str = "x-request-timeout";
 
-/// The most wall time of a call in milliseconds, when its caller said so. It can only lower what holds anyway.
+/// What is kept back of the platform's time for recording the call and sending its answer.
+pub const MARGIN: Duration = Duration::from_millis(500);
+
+/// When the platform ends the process, whatever it is doing then. A layer puts it into the extensions of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlatformDeadline(pub Deadline);
+
+/// The most wall time of a call in milliseconds: what its caller said, or what the platform leaves of its time less a
+/// [`MARGIN`], if that is less. It can only lower what holds anyway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestTimeout(pub Option<NonZeroU64>);
 
@@ -33,13 +44,25 @@ impl RequestTimeout {
             )),
         }
     }
+
+    /// Ends before the platform does. When the margin has begun, a millisecond is left: the call fails as one whose
+    /// time has passed.
+    fn before(self, PlatformDeadline(deadline): PlatformDeadline, now: Instant) -> Self {
+        let left = deadline.remaining(now).saturating_sub(MARGIN).as_millis();
+        let left = NonZeroU64::new(u64::try_from(left).unwrap_or(u64::MAX)).unwrap_or(NonZeroU64::MIN);
+        Self(Some(self.0.map_or(left, |asked| asked.min(left))))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for RequestTimeout {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        Ok(Self::of(&parts.headers)?)
+        let asked = Self::of(&parts.headers)?;
+        Ok(match parts.extensions.get::<PlatformDeadline>() {
+            Some(platform) => asked.before(*platform, Instant::now()),
+            None => asked,
+        })
     }
 }
 
@@ -58,6 +81,40 @@ mod tests {
     fn one_whole_number_of_milliseconds_is_taken() {
         assert_eq!(of(&[]).unwrap(), RequestTimeout(None));
         assert_eq!(of(&["1500"]).unwrap(), RequestTimeout(NonZeroU64::new(1500)));
+    }
+
+    #[test]
+    fn the_platform_s_time_less_a_margin_is_the_most() {
+        let now = Instant::now();
+        let platform = PlatformDeadline(Deadline::after(now, Duration::from_secs(3)));
+        let before = |asked, passed: u64| {
+            RequestTimeout(NonZeroU64::new(asked))
+                .before(platform, now + Duration::from_millis(passed))
+                .0
+                .unwrap()
+                .get()
+        };
+        assert_eq!(before(0, 0), 2500);
+        assert_eq!((before(2000, 0), before(2000, 1000)), (2000, 1500));
+        assert_eq!(before(60_000, 2000), 500);
+        assert_eq!([2499, 2500, 3000, 9000].map(|passed| before(60_000, passed)), [1, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_layer_lowers_the_time_of_every_request() {
+        let platform = PlatformDeadline(Deadline::after(Instant::now(), Duration::from_secs(60)));
+        let taken = async |asked: Option<&str>, platform: Option<PlatformDeadline>| {
+            let mut request = axum::http::Request::new(());
+            request.headers_mut().extend(asked.map(|asked| (HeaderName::from_static(HEADER), asked.parse().unwrap())));
+            platform.map(|platform| request.extensions_mut().insert(platform));
+            let (mut parts, ()) = request.into_parts();
+            RequestTimeout::from_request_parts(&mut parts, &()).await.map(|RequestTimeout(timeout)| timeout)
+        };
+        assert_eq!(taken(None, None).await.unwrap(), None);
+        assert_eq!(taken(Some("700"), Some(platform)).await.unwrap(), NonZeroU64::new(700));
+        let left = taken(Some("600000"), Some(platform)).await.unwrap().unwrap().get();
+        assert!((50_000..=59_500).contains(&left), "{left}");
+        assert_eq!(taken(Some("soon"), Some(platform)).await.unwrap_err().0.code(), ErrorCode::InvalidRequest);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tidegate_core::{
     Error, Result,
     api_key::ApiKey,
-    ports::{Clock, Entity, Health, Ids, Repository, Tenants, Vault},
+    ports::{Clock, Entity, Health, Ids, Repository, Revisions, Tenants, Vault},
     query::Query,
     server::Server,
     source::Source,
@@ -30,6 +30,8 @@ pub struct Platform {
     pub sources: Arc<dyn Repository<Source>>,
     /// The queries.
     pub queries: Arc<dyn Repository<Query>>,
+    /// The revisions of the queries.
+    pub revisions: Arc<dyn Revisions>,
     /// The servers.
     pub servers: Arc<dyn Repository<Server>>,
     /// The history. It is written behind the calls: see [`Platform::settle`].
@@ -71,6 +73,7 @@ impl Platform {
             keys,
             sources: cached(Arc::clone(&store) as _, lifetime),
             queries: cached(Arc::clone(&store) as _, lifetime),
+            revisions: Arc::clone(&store) as _,
             servers: cached(Arc::clone(&store) as _, lifetime),
             executions: Arc::new(BufferedExecutions::new(Arc::clone(&store) as _)),
             clock,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::Request, response::Response, routing::any};
+use axum::{Router, extract::Request, http::Uri, response::Response, routing::any};
 use tidegate_core::{
     Error, ErrorCode, Result,
     ports::{Clock, Ids},
@@ -132,7 +132,9 @@ impl Function {
     }
 
     async fn start(&self) -> Result<Started> {
-        let Deployment { environment, aws, .. } = self.deployment.clone()?;
+        let Deployment { mut environment, aws, urls, .. } = self.deployment.clone()?;
+        let hosts = urls.iter().filter_map(|url| url.parse::<Uri>().ok()?.host().map(str::to_owned));
+        environment.hosts.extend(hosts);
         let backend = AwsBackend::from_environment(&aws)?;
         let mut platform = Platform::new(environment, backend.store);
         if let Some(vault) = backend.vault {

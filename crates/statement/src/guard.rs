@@ -6,6 +6,7 @@
 mod adapt;
 mod classify;
 mod effects;
+mod mysql_functions;
 mod tokens;
 
 use std::{ops::Range, sync::Arc};
@@ -88,20 +89,23 @@ pub(crate) struct Analysis {
     pub(crate) calls: Arc<Calls>,
 }
 
-/// The names of what a statement may call, as the engine compares them, in order and once each. Only PostgreSQL's are
-/// told, since only its catalog says what a function may do.
+/// The names of what a statement may call, as the engine compares them, in order and once each. SQLite's are not told: it
+/// has no functions of the user's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Calls {
-    /// Names before a parenthesis: `f(x)`.
+    /// Names before a parenthesis: `f(x)`. MySQL: those that are not built in, and all with the name of a database.
     pub functions: Vec<String>,
     /// Names behind a period, which are columns or functions of one argument: `(x).f`.
     pub attributes: Vec<String>,
+    /// Names of functions that MySQL or MariaDB has built in, before a parenthesis. The other one may have a function of
+    /// the user's own of this name, and so may both where a space is before the parenthesis.
+    pub built_in: Vec<String>,
 }
 
 impl Calls {
     /// Whether nothing can be called.
     pub fn is_empty(&self) -> bool {
-        self.functions.is_empty() && self.attributes.is_empty()
+        self.functions.is_empty() && self.attributes.is_empty() && self.built_in.is_empty()
     }
 }
 
@@ -187,7 +191,7 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         return Err(Problem::Statement { message: too_deep(), offset: Some(offset) });
     }
     let mut finding = tokens.finding();
-    let calls = Arc::new(tokens.calls());
+    let mut calls = tokens.calls();
     tokens.adapt_to_parser();
 
     let parsed = Parser::new(dialect.grammar())
@@ -199,6 +203,9 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         return Err(invalid("there is no statement", None));
     };
     finding = finding.or_worse(classify::statement(statement));
+    if dialect == Dialect::Mysql {
+        calls.functions = mysql_functions::not_built_in(statement);
+    }
     let query = match statement {
         ast::Statement::Query(query) => Some(query),
         _ => None,
@@ -210,7 +217,7 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         reason: finding.reason,
         is_query: query.is_some(),
         takes_limit: query.is_some_and(|query| classify::takes_limit(query, dialect)),
-        calls,
+        calls: Arc::new(calls),
     })
 }
 

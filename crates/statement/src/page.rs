@@ -1,7 +1,5 @@
 //! Pages: a statement narrowed to a window of its rows.
 
-use std::sync::Arc;
-
 use tidegate_core::{
     Error, ErrorCode, Result,
     parameter::ParameterType,
@@ -100,6 +98,8 @@ fn misplaced() -> Error {
 /// A statement under construction.
 struct Text {
     text: String,
+    /// The bytes in front of the statement that it began with.
+    before: usize,
     binds: Vec<Bind>,
     statement: Statement,
 }
@@ -108,7 +108,7 @@ impl Text {
     fn from(statement: Statement) -> Self {
         let mut text = String::with_capacity(statement.text().len() + 128);
         text.push_str(statement.text());
-        Self { text, binds: statement.binds().to_vec(), statement }
+        Self { text, before: 0, binds: statement.binds().to_vec(), statement }
     }
 
     fn push(&mut self, sql: &str) {
@@ -117,6 +117,7 @@ impl Text {
 
     fn wrap(&mut self, before: &str, after: &str) {
         self.text.insert_str(0, before);
+        self.before += before.len();
         self.text.push_str(after);
     }
 
@@ -159,8 +160,7 @@ impl Text {
     }
 
     fn into_statement(self) -> Statement {
-        let analysis = self.statement.analysis().with_text(self.text);
-        Statement::new(Arc::new(analysis), self.binds)
+        self.statement.inside(self.text, self.before, self.binds)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Statements: text and bound values, never text with values in it.
 
+mod locate;
+
 use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
@@ -8,6 +10,7 @@ use tidegate_core::{Error, ErrorCode, Result, parameter::ParameterType, query::M
 use crate::{
     Calls, Class, Dialect,
     guard::{self, Analysis},
+    template::Origin,
 };
 
 /// A bound value and the type its parameter declares, which a NULL has too.
@@ -24,17 +27,28 @@ pub struct Bind {
 pub struct Statement {
     analysis: Arc<Analysis>,
     binds: Vec<Bind>,
+    /// What it was made of; none for SQL that is not a template.
+    origin: Option<Origin>,
+    /// The bytes that were put in front of what it was made of.
+    before: usize,
 }
 
 impl Statement {
-    pub(crate) fn new(analysis: Arc<Analysis>, binds: Vec<Bind>) -> Self {
-        Self { analysis, binds }
+    pub(crate) fn of_template(analysis: Arc<Analysis>, binds: Vec<Bind>, origin: Origin) -> Self {
+        Self { analysis, binds, origin: Some(origin), before: 0 }
     }
 
     /// A statement without values from SQL that is not a template. `InvalidStatement` when it is not one statement, or
     /// has placeholders.
     pub fn raw(text: &str, dialect: Dialect) -> Result<Self> {
-        Ok(Self::new(Arc::new(guard::analyse(text, dialect)?), Vec::new()))
+        let analysis = Arc::new(guard::analyse(text, dialect)?);
+        Ok(Self { analysis, binds: Vec::new(), origin: None, before: 0 })
+    }
+
+    /// The statement inside another text, with so many bytes in front of it and more values behind its own.
+    pub(crate) fn inside(self, text: String, before: usize, binds: Vec<Bind>) -> Self {
+        let analysis = Arc::new(self.analysis.with_text(text));
+        Self { analysis, binds, before: self.before + before, ..self }
     }
 
     /// The text, with the dialect's placeholders, without the semicolon at its end.
@@ -55,6 +69,11 @@ impl Statement {
     /// What it may do. A connector locks its engine read-only unless this says `Write` or worse.
     pub fn class(&self) -> Class {
         self.analysis.class
+    }
+
+    /// Whether it is a query, such as a `SELECT`, rather than a `SHOW`, an `EXPLAIN` or something that writes.
+    pub fn is_query(&self) -> bool {
+        self.analysis.is_query
     }
 
     /// What it may call. A class of `Read` says nothing about functions of the user's own.

@@ -13,6 +13,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub(crate) use place::{Described, Origin, Places};
+
 pub use branches::Branch;
 use minijinja::{
     Environment, Value as Jinja, machinery,
@@ -39,6 +41,7 @@ const MAX_KNOWN: usize = 64;
 /// A template, compiled once. It is shared between threads, and bound once a call.
 pub struct Template {
     environment: Environment<'static>,
+    source: Arc<str>,
     parameters: Parameters,
     dialect: Dialect,
     /// What is known of each text that came out, by the text with marks for placeholders.
@@ -52,6 +55,18 @@ impl Template {
     /// `InvalidRequest` when the parameters are wrong, `InvalidTemplate` with line and column of every fault of the
     /// template, `InvalidStatement` when what comes out is not one statement of the dialect.
     pub fn compile(text: &str, parameters: &[Parameter], dialect: Dialect) -> Result<Self> {
+        let template = Self::recompile(text, parameters, dialect)?;
+        // Without examples there is nothing to try; whoever saves the query asks for them.
+        for arguments in [template.parameters.examples(), template.parameters.required_examples()].into_iter().flatten()
+        {
+            template.bind(&arguments)?;
+        }
+        Ok(template)
+    }
+
+    /// Compiles a template that was compiled before, when it was saved. It is not tried out: each text that comes out of
+    /// it is analysed when it is bound. The errors are those of [`Template::compile`].
+    pub fn recompile(text: &str, parameters: &[Parameter], dialect: Dialect) -> Result<Self> {
         let parameters = Parameters::new(parameters)?;
         if text.len() > MAX_TEMPLATE {
             return Err(Error::new(ErrorCode::InvalidTemplate, "the template is longer than 64 KiB; shorten it"));
@@ -64,13 +79,7 @@ impl Template {
 
         let mut environment = environment::environment(dialect, &parameters);
         environment.add_template_owned(NAME, text.to_owned()).map_err(|error| template_error(text, &error))?;
-        let template = Self { environment, parameters, dialect, known: Mutex::default() };
-        // Without examples there is nothing to try; whoever saves the query asks for them.
-        for arguments in [template.parameters.examples(), template.parameters.required_examples()].into_iter().flatten()
-        {
-            template.bind(&arguments)?;
-        }
-        Ok(template)
+        Ok(Self { environment, source: text.into(), parameters, dialect, known: Mutex::default() })
     }
 
     /// Its parameters.
@@ -97,7 +106,7 @@ impl Template {
             Some(analysis) => analysis,
             None => self.learn(rendered, arguments)?,
         };
-        Ok(Statement::new(analysis, binds))
+        Ok(Statement::of_template(analysis, binds, self.origin(arguments)))
     }
 
     fn render(&self, arguments: &Arguments) -> Result<(String, Vec<Bind>)> {
@@ -116,7 +125,7 @@ impl Template {
     fn learn(&self, rendered: String, arguments: &Arguments) -> Result<Arc<Analysis>> {
         let (text, placeholders) = expand(&rendered, self.dialect);
         let analysis = guard::analyse_with(&text, self.dialect, &placeholders)
-            .map_err(|problem| self.blame(problem, &placeholders, arguments))?;
+            .map_err(|problem| self.blame(problem, arguments))?;
         let analysis = Arc::new(analysis);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KNOWN {
@@ -126,20 +135,16 @@ impl Template {
         Ok(analysis)
     }
 
+    fn origin(&self, arguments: &Arguments) -> Origin {
+        Origin::new(&self.source, self.dialect, arguments)
+    }
+
     /// The error for a problem of a text that came out, at its place in the template.
-    fn blame(&self, problem: Problem, placeholders: &[Range<usize>], arguments: &Arguments) -> Error {
-        let Ok(template) = self.environment.get_template(NAME) else { return Error::internal("a template is gone") };
-        let source = template.source();
-        let mut map = place::Map::of(source);
-        // It rendered a moment ago; should it not do so again, the places are those of the beginning.
-        let _ = template.render_captured_to(Jinja::from_object(Scope(arguments.clone())), &mut map);
+    fn blame(&self, problem: Problem, arguments: &Arguments) -> Error {
+        let places = self.origin(arguments).places();
         let is_template = matches!(problem, Problem::Placeholders(_));
-        let error = problem.into_error(|offset| {
-            // A placeholder may be longer than the mark that stood for it.
-            let longer = |ours: &Range<usize>| ours.len() - MARK.len_utf8();
-            let grown: usize = placeholders.iter().filter(|ours| ours.end <= offset).map(longer).sum();
-            line_and_column(source, map.source_offset(offset - grown))
-        });
+        let error =
+            problem.into_error(|offset| line_and_column(&self.source, places.source_offset(offset).unwrap_or(0)));
         if is_template {
             Error::new(ErrorCode::InvalidTemplate, error.message()).with_faults(error.faults().to_vec())
         } else {

@@ -94,6 +94,7 @@ fn long_and_deep_statements_neither_overflow_nor_stall() {
         format!("SELECT * FROM a{}", " JOIN b".repeat(10_000)),
         format!("{}SELECT 1", "EXPLAIN ".repeat(5_000)),
         format!("SELECT {}", "'/*!' || ".repeat(10_000)),
+        format!("SELECT {}", "?, :a, ".repeat(100_000)),
     ];
     let begun = Instant::now();
     for text in &texts {

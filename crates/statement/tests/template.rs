@@ -269,7 +269,7 @@ fn every_fault_of_a_template_has_its_place_and_says_what_to_do() {
         (Postgres, "SELECT a{{ id }}", 1, 9, glued.into()),
         (Postgres, "SELECT {{ id }}5", 1, 8, glued.into()),
         (Mysql, "SELECT {{ id }}5", 1, 8, glued.into()),
-        (Sqlite, "SELECT {{ id }}{{ name }}", 1, 8, "the statement cannot be parsed: expected: end of statement, found: ?2".into()),
+        (Sqlite, "SELECT {{ id }}{{ name }}", 1, 16, "the statement cannot be parsed: expected: end of statement, found: ?2".into()),
         // Placeholders that the author wrote
         (Mysql, "SELECT {{ id }}, ?", 1, 18, no_value("?")),
         (Postgres, "SELECT {{ id }}, $1", 1, 18, no_value("$1")),

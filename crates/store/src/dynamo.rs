@@ -4,6 +4,7 @@ mod executions;
 mod keys;
 mod refusal;
 mod repository;
+mod revisions;
 mod table;
 mod tenants;
 #[cfg(feature = "aws")]

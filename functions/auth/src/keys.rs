@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
     api_key::ApiKey,
+    budget::Limits,
     id::ApiKeyId,
     policy::{self, ManageApiKeys, Permit},
     ports::find,
@@ -35,6 +36,9 @@ pub struct NewKey {
     /// What it is narrowed to.
     #[serde(default)]
     pub scope: Scope,
+    /// Limits of every execution it asks for. Those of the caller's own key hold for it too.
+    #[serde(default)]
+    pub limits: Limits,
     /// When it stops working; never, when left out.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
@@ -47,6 +51,7 @@ pub struct KeyView {
     name: Name,
     role: Role,
     scope: Scope,
+    limits: Limits,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
@@ -59,6 +64,7 @@ impl KeyView {
             name: key.name.clone(),
             role: key.role,
             scope: key.scope.clone(),
+            limits: key.limits,
             created_at: key.created_at,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
@@ -96,6 +102,8 @@ pub async fn create(
         secret_hash,
         role: new.role,
         scope: new.scope,
+        // A key must not be more than its maker.
+        limits: new.limits.narrowed(&principal.limits),
         expires_at: new.expires_at,
         revoked_at: None,
         version: 1,

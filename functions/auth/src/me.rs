@@ -4,6 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use tidegate_core::{
     Name,
+    budget::Limits,
     id::TenantId,
     principal::{Role, Scope},
 };
@@ -17,6 +18,7 @@ pub struct Me {
     tenant_id: TenantId,
     role: Role,
     scope: Scope,
+    limits: Limits,
 }
 
 /// Who is calling
@@ -27,5 +29,6 @@ pub async fn me(Caller(principal): Caller) -> Result<Json<Me>, Problem> {
         tenant_id: principal.tenant,
         role: principal.role,
         scope: principal.scope.clone(),
+        limits: principal.limits,
     }))
 }

@@ -8,10 +8,12 @@ use serde::Serialize;
 use tidegate_connectors::ServerInfo;
 use tidegate_core::{
     Result,
+    budget::Limits,
     catalog::{Schema, Table, TableDetail},
+    deadline::Deadline,
     policy::{Permit, ReadCatalog, permit_catalog},
 };
-use tidegate_http::{Caller, Problem};
+use tidegate_http::{Caller, Problem, RequestTimeout};
 use utoipa::ToSchema;
 
 use crate::ExecuteState;
@@ -34,10 +36,11 @@ pub struct Tables {
 pub async fn test(
     State(state): State<ExecuteState>,
     caller: Caller,
+    timeout: RequestTimeout,
     Path(source): Path<String>,
 ) -> Result<Json<ServerInfo>, Problem> {
-    let permit = permit(&state, &caller, &source).await?;
-    Ok(Json(state.engine.test(&permit).await?))
+    let (permit, deadline) = permit(&state, &caller, timeout, &source).await?;
+    Ok(Json(state.engine.test(&permit, deadline).await?))
 }
 
 /// List the schemas of a source
@@ -46,10 +49,11 @@ pub async fn test(
 pub async fn schemas(
     State(state): State<ExecuteState>,
     caller: Caller,
+    timeout: RequestTimeout,
     Path(source): Path<String>,
 ) -> Result<Json<Schemas>, Problem> {
-    let permit = permit(&state, &caller, &source).await?;
-    Ok(Json(Schemas { schemas: state.engine.schemas(&permit).await? }))
+    let (permit, deadline) = permit(&state, &caller, timeout, &source).await?;
+    Ok(Json(Schemas { schemas: state.engine.schemas(&permit, deadline).await? }))
 }
 
 /// List the tables of a schema
@@ -59,10 +63,11 @@ pub async fn schemas(
 pub async fn tables(
     State(state): State<ExecuteState>,
     caller: Caller,
+    timeout: RequestTimeout,
     Path((source, schema)): Path<(String, String)>,
 ) -> Result<Json<Tables>, Problem> {
-    let permit = permit(&state, &caller, &source).await?;
-    Ok(Json(Tables { tables: state.engine.tables(&permit, &schema).await? }))
+    let (permit, deadline) = permit(&state, &caller, timeout, &source).await?;
+    Ok(Json(Tables { tables: state.engine.tables(&permit, &schema, deadline).await? }))
 }
 
 /// Describe a table
@@ -72,13 +77,21 @@ pub async fn tables(
 pub async fn table(
     State(state): State<ExecuteState>,
     caller: Caller,
+    timeout: RequestTimeout,
     Path((source, schema, table)): Path<(String, String, String)>,
 ) -> Result<Json<TableDetail>, Problem> {
-    let permit = permit(&state, &caller, &source).await?;
-    Ok(Json(state.engine.table(&permit, &schema, &table).await?))
+    let (permit, deadline) = permit(&state, &caller, timeout, &source).await?;
+    Ok(Json(state.engine.table(&permit, &schema, &table, deadline).await?))
 }
 
-async fn permit(state: &ExecuteState, Caller(principal): &Caller, source: &str) -> Result<Permit<ReadCatalog>> {
+async fn permit(
+    state: &ExecuteState,
+    Caller(principal): &Caller,
+    RequestTimeout(timeout): RequestTimeout,
+    source: &str,
+) -> Result<(Permit<ReadCatalog>, Deadline)> {
     let source = state.engine.source(principal, source).await?;
-    permit_catalog(principal, &source, None)
+    let permit = permit_catalog(principal, &source, None)?;
+    let deadline = state.engine.catalog_deadline(&permit, &Limits::default().within(timeout));
+    Ok((permit, deadline))
 }

@@ -4,13 +4,12 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use tidegate_core::policy::{permit_query, permit_raw};
 use tidegate_engine::{RunRequest, explain::Explained};
 use tidegate_http::{Caller, JsonBody, Problem, RequestTimeout};
 
 use crate::{
     ExecuteState,
-    run::{RawBody, RunBody},
+    run::{RawBody, RunBody, query_permit, raw_permit},
 };
 
 /// Explain a query
@@ -27,16 +26,15 @@ pub async fn query(
     JsonBody(body): JsonBody<RunBody>,
 ) -> Result<Json<Explained>, Problem> {
     let engine = &state.engine;
-    let query = engine.query(&principal, &which).await?;
-    let permit = permit_query(&principal, &query, None, &engine.scope(&principal).await?)?;
-    let RunBody { arguments, cursor, limits } = body;
+    let RunBody { arguments, cursor, limits, draft } = body;
+    let permit = query_permit(engine, &principal, &which, draft).await?;
     let run = RunRequest { arguments, cursor, limits: limits.within(timeout), request: None };
     Ok(Json(engine.explain_query(&permit, run).await?))
 }
 
 /// Explain raw SQL
 ///
-/// The database's plan for the page that the same body would run. Nothing runs.
+/// The database's plan for the page that the same body would run. Nothing runs, also with `mode: write`.
 #[utoipa::path(post, path = "/v1/execute/raw/explain", tag = "execute", operation_id = "explain_raw",
     request_body = RawBody, responses((status = 200, body = Explained)))]
 pub async fn raw(
@@ -46,8 +44,7 @@ pub async fn raw(
     JsonBody(body): JsonBody<RawBody>,
 ) -> Result<Json<Explained>, Problem> {
     let engine = &state.engine;
-    let source = engine.source(&principal, body.source.as_str()).await?;
-    let permit = permit_raw(&principal, &source, None)?;
+    let permit = raw_permit(engine, &principal, &body).await?;
     let RawBody { sql, cursor, limits, .. } = body;
     let run = RunRequest { cursor, limits: limits.within(timeout), ..RunRequest::default() };
     Ok(Json(engine.explain_raw(&permit, &sql, run).await?))

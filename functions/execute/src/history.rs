@@ -9,12 +9,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tidegate_core::{
-    Error, ErrorCode, Name, Result,
+    ErrorCode, Name, Result,
     budget::Limits,
     execution::{Execution, Outcome, Timing},
     id::{ApiKeyId, ExecutionId, QueryId, RequestId, SourceId},
     policy::{permit_executions, permit_query},
-    ports::MAX_PAGE,
     result::Truncated,
 };
 use tidegate_engine::{
@@ -23,7 +22,7 @@ use tidegate_engine::{
 };
 use tidegate_http::{
     Caller, Problem, RequestTimeout,
-    list::{Listed, Params},
+    list::{Listed, Params, page_limit},
     request_id::CurrentRequest,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -73,8 +72,8 @@ pub struct ExecutedQuery {
     /// Absent when the query is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<Name>,
-    /// The version that ran.
-    version: u64,
+    /// The number of the revision that ran.
+    revision: u64,
 }
 
 /// One run of a statement.
@@ -123,7 +122,7 @@ impl ExecutionView {
             outcome: execution.outcome(),
             id: execution.id,
             request_id: execution.request,
-            query: execution.query.map(|(id, version)| ExecutedQuery { id, name: name(id.as_uuid()), version }),
+            query: execution.query.map(|(id, revision)| ExecutedQuery { id, name: name(id.as_uuid()), revision }),
             source: Referred { id: execution.source, name: name(execution.source.as_uuid()) },
             principal: Referred { id: execution.api_key, name: name(execution.api_key.as_uuid()) },
             server: execution.server,
@@ -152,11 +151,7 @@ pub async fn list(
     Params(wanted): Params<ExecutionsQuery>,
 ) -> Result<Json<Listed<ExecutionView>>, Problem> {
     let permit = permit_executions(&principal)?;
-    let limit = match wanted.limit {
-        None => 50,
-        Some(limit) if (1..=MAX_PAGE).contains(&limit) => limit,
-        Some(_) => Err(Error::invalid_argument("limit", format!("`limit` must be from 1 to {MAX_PAGE}")))?,
-    };
+    let limit = page_limit(wanted.limit)?;
     let search = ExecutionSearch {
         query: wanted.query,
         source: wanted.source,

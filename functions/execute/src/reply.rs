@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     response::Response,
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidegate_core::{
@@ -112,4 +113,11 @@ pub fn streamed(rows: RowStream) -> Response {
     let mut response = Response::new(Body::from_stream(chunks));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(Ndjson::MEDIA_TYPE));
     response
+}
+
+/// Says with an answer since when its query should not be used any more (RFC 9745).
+pub fn deprecate(response: &mut Response, since: DateTime<Utc>) {
+    if let Ok(date) = HeaderValue::from_str(&format!("@{}", since.timestamp())) {
+        response.headers_mut().insert(HeaderName::from_static("deprecation"), date);
+    }
 }

@@ -11,7 +11,9 @@ use serde_json::{Map, Value as Json};
 use tidegate_core::{
     Name, Result,
     budget::Limits,
-    policy::{Permit, RunQuery, permit_query, permit_raw},
+    policy::{Permit, RunQuery, RunRaw, permit_draft, permit_query, permit_raw, permit_raw_write},
+    principal::Principal,
+    query::Mode,
 };
 use tidegate_engine::{
     Engine, RunRequest,
@@ -22,7 +24,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ExecuteState,
-    reply::{FormatQuery, ResultBody, Wanted, buffered, streamed},
+    reply::{FormatQuery, ResultBody, Wanted, buffered, deprecate, streamed},
 };
 
 /// What a caller gives to run a query.
@@ -39,6 +41,9 @@ pub struct RunBody {
     /// Limits below those that hold anyway.
     #[serde(default)]
     pub(crate) limits: Limits,
+    /// Whether it is the draft that is tried, by an editor, and not what is published.
+    #[serde(default)]
+    pub(crate) draft: bool,
 }
 
 /// What a caller gives to run raw SQL.
@@ -47,8 +52,11 @@ pub struct RunBody {
 pub struct RawBody {
     /// The name of the source.
     pub(crate) source: Name,
-    /// One statement that only reads.
+    /// One statement. It may only read, unless `mode` says otherwise.
     pub(crate) sql: String,
+    /// Whether the statement changes rows.
+    #[serde(default)]
+    pub(crate) mode: Mode,
     /// Where to go on: the `next_cursor` of the page before.
     #[serde(default)]
     pub(crate) cursor: Option<String>,
@@ -71,12 +79,23 @@ pub async fn query(
     JsonBody(body): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
     let engine = &state.engine;
-    let query = engine.query(&principal, &which).await?;
-    let permit = permit_query(&principal, &query, None, &engine.scope(&principal).await?)?;
-    let RunBody { arguments, cursor, limits } = body;
+    let RunBody { arguments, cursor, limits, draft } = body;
+    let permit = query_permit(engine, &principal, &which, draft).await?;
     let limits = limits.within(timeout);
     let run = RunRequest { arguments, cursor, limits, request: Some(request) };
     Ok(run_query(engine, &permit, run, format).await?)
+}
+
+/// The permit to run a query, or its draft.
+pub(crate) async fn query_permit(
+    engine: &Engine,
+    principal: &Arc<Principal>,
+    which: &str,
+    draft: bool,
+) -> Result<Permit<RunQuery>> {
+    let query = engine.query(principal, which).await?;
+    let scope = engine.scope(principal).await?;
+    if draft { permit_draft(principal, &query, &scope) } else { permit_query(principal, &query, None, &scope) }
 }
 
 /// Runs a query and answers with its page in this encoding.
@@ -86,18 +105,24 @@ pub(crate) async fn run_query(
     run: RunRequest,
     format: Format,
 ) -> Result<Response> {
-    Ok(match format {
+    let mut response = match format {
         Format::Json => buffered(engine.run_query(permit, run, Columnar).await?),
         Format::Objects => buffered(engine.run_query(permit, run, Objects::default()).await?),
         Format::Csv => buffered(engine.run_query(permit, run, Csv).await?),
         Format::Markdown => buffered(engine.run_query(permit, run, Markdown).await?),
         Format::Ndjson => streamed(engine.stream_query(permit, run, Ndjson::default()).await?),
-    })
+    };
+    let revision = &permit.action().revision;
+    if revision.spec.deprecated.is_some() {
+        deprecate(&mut response, revision.saved_at);
+    }
+    Ok(response)
 }
 
 /// Run raw SQL
 ///
-/// One statement that only reads, on a source with `allow_raw: true`, by an editor.
+/// One statement that only reads, on a source with `allow_raw: true`, by an editor. With `mode: write` one statement
+/// that changes rows, in a transaction, on a source with `allow_raw_writes: true`; it is never repeated.
 #[utoipa::path(post, path = "/v1/execute/raw", tag = "execute", request_body = RawBody, params(FormatQuery),
     responses((status = 200, body = ResultBody)))]
 pub async fn raw(
@@ -109,8 +134,7 @@ pub async fn raw(
     JsonBody(body): JsonBody<RawBody>,
 ) -> Result<Response, Problem> {
     let engine = &state.engine;
-    let source = engine.source(&principal, body.source.as_str()).await?;
-    let permit = permit_raw(&principal, &source, None)?;
+    let permit = raw_permit(engine, &principal, &body).await?;
     let RawBody { sql, cursor, limits, .. } = body;
     let limits = limits.within(timeout);
     let run = RunRequest { cursor, limits, request: Some(request), ..RunRequest::default() };
@@ -121,4 +145,13 @@ pub async fn raw(
         Format::Markdown => buffered(engine.run_raw(&permit, &sql, run, Markdown).await?),
         Format::Ndjson => streamed(engine.stream_raw(&permit, &sql, run, Ndjson::default()).await?),
     })
+}
+
+/// The permit that the statement of a body needs.
+pub(crate) async fn raw_permit(engine: &Engine, principal: &Arc<Principal>, body: &RawBody) -> Result<Permit<RunRaw>> {
+    let source = engine.source(principal, body.source.as_str()).await?;
+    match body.mode {
+        Mode::Read => permit_raw(principal, &source, None),
+        Mode::Write => permit_raw_write(principal, &source),
+    }
 }

@@ -71,14 +71,15 @@ impl Call<'_> {
         let ListTables { source, schema } = arguments(&self.request.arguments)?;
         let source = self.source(source).await?;
         let permit = permit_catalog(self.principal, &source, Some((self.server, Builtin::ListTables)))?;
+        let deadline = self.engine.catalog_deadline(&permit, &self.request.limits);
         let schemas = match schema {
             Some(schema) => vec![schema],
-            None => self.engine.schemas(&permit).await?.into_iter().map(|schema| schema.name).collect(),
+            None => self.engine.schemas(&permit, deadline).await?.into_iter().map(|schema| schema.name).collect(),
         };
         let mut tables = Vec::new();
         let mut text = String::new();
         for schema in schemas {
-            for table in self.engine.tables(&permit, &schema).await? {
+            for table in self.engine.tables(&permit, &schema, deadline).await? {
                 let kind = if table.kind == TableKind::Table { "" } else { " (view)" };
                 let _ = write!(text, "{schema}.{}{kind}", table.name);
                 if let Some(comment) = &table.comment {
@@ -98,6 +99,7 @@ impl Call<'_> {
         let DescribeTable { source, schema, table } = arguments(&self.request.arguments)?;
         let source = self.source(source).await?;
         let permit = permit_catalog(self.principal, &source, Some((self.server, Builtin::DescribeTable)))?;
+        let deadline = self.engine.catalog_deadline(&permit, &self.request.limits);
         // Models write `schema.table` as they see it in the list.
         let (schema, table) = match (schema, table.split_once('.')) {
             (None, Some((schema, table))) => (Some(schema.to_owned()), table.to_owned()),
@@ -107,8 +109,14 @@ impl Call<'_> {
             Some(schema) => schema,
             None => {
                 let mut holding = Vec::new();
-                for schema in self.engine.schemas(&permit).await? {
-                    if self.engine.tables(&permit, &schema.name).await?.iter().any(|known| known.name == table) {
+                for schema in self.engine.schemas(&permit, deadline).await? {
+                    if self
+                        .engine
+                        .tables(&permit, &schema.name, deadline)
+                        .await?
+                        .iter()
+                        .any(|known| known.name == table)
+                    {
                         holding.push(schema.name);
                     }
                 }
@@ -124,7 +132,7 @@ impl Call<'_> {
                 }
             }
         };
-        let detail = self.engine.table(&permit, &schema, &table).await?;
+        let detail = self.engine.table(&permit, &schema, &table, deadline).await?;
         let text = describe(&detail);
         outcome(&detail, text)
     }

@@ -1,22 +1,27 @@
 //! The HTTP side of the endpoint.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use rmcp::transport::StreamableHttpService;
+use rmcp::transport::{StreamableHttpService, streamable_http_server::StreamableHttpServerConfig};
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, value::RawValue};
 use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
 use tidegate_http::{
-    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest,
+    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, gateway::Gateway, json::unreadable,
+    request_id::CurrentRequest,
 };
 
-use crate::{McpState, handler::ToolHandler, outbox::Outbox};
+use crate::{
+    McpState,
+    direct::{ToolCall, takes_json},
+    handler::ToolHandler,
+};
 
 /// MCP over every query
 ///
@@ -69,28 +74,37 @@ async fn answer(
     server: Option<Arc<Server>>,
     CurrentRequest(request_id): CurrentRequest,
     RequestTimeout(timeout): RequestTimeout,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response, RpcProblem> {
     own_origin(request.headers(), &state.config.allowed_hosts)?;
-    let (mut parts, body) = request.into_parts();
-    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await.map_err(unreadable)?;
-    if let Some(refusal) = refuse(&body) {
-        return Ok(refusal);
-    }
-    accept_anything(&mut parts.headers);
-    let outbox = Outbox::new(&*state.ids);
-    let handler = ToolHandler {
-        engine: state.engine,
-        principal,
-        server,
-        tools: state.tools,
-        request: request_id,
-        timeout,
-        outbox: outbox.clone(),
+    // A gateway passes on only what was sent to its own names, which a function does not all know.
+    let is_behind_gateway = request.extensions().get::<Gateway>().is_some();
+    let hosts = if is_behind_gateway { &[][..] } else { &*state.config.allowed_hosts };
+    let (mut headers, uri) = (mem::take(request.headers_mut()), mem::take(request.uri_mut()));
+    let body = Bytes::from_request(request, &()).await.map_err(unreadable)?;
+    let message = match read(&body) {
+        Ok(message) => message,
+        Err(refusal) => return Ok(refusal),
     };
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, state.config);
-    let response = service.handle(Request::from_parts(parts, Body::from(body))).await;
-    Ok(in_json(outbox.deliver(response).await).await)
+    let handler =
+        ToolHandler { engine: state.engine, principal, server, tools: state.tools, request: request_id, timeout };
+    if let Some(mut call) = ToolCall::read(&headers, hosts, message) {
+        let arguments = mem::take(&mut call.arguments);
+        // Without such a tool, the library refuses the call.
+        if let Some(called) = handler.call(&call.name, arguments).await {
+            return Ok(call.answer(called, handler.identity())?);
+        }
+    }
+    // Every answer is JSON, but the transport wants both of its media types named.
+    if takes_json(&headers) {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
+    let mut request = Request::new(Body::from(body));
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
+    let config = StreamableHttpServerConfig::clone(&state.config).with_allowed_hosts(hosts);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, config);
+    let response = service.handle(request).await;
+    Ok(in_json(response.map(Body::new)).await)
 }
 
 /// The library refuses what it cannot read in plain text; a client of JSON-RPC reads JSON.
@@ -127,47 +141,37 @@ fn own_origin(headers: &HeaderMap, hosts: &[String]) -> Result<()> {
     Err(Error::new(ErrorCode::Forbidden, format!("pages of the origin `{origin}` may not use this endpoint")))
 }
 
-/// What of a message tells whether it is one.
+/// What of a message tells whether it is one, and what it is.
 #[derive(Deserialize)]
-struct Envelope {
+pub(crate) struct Envelope<'a> {
     jsonrpc: Option<Json>,
-    id: Option<Json>,
-    method: Option<Json>,
-    result: Option<IgnoredAny>,
-    error: Option<IgnoredAny>,
+    pub(crate) id: Option<Json>,
+    pub(crate) method: Option<Json>,
+    #[serde(borrow)]
+    pub(crate) params: Option<&'a RawValue>,
+    pub(crate) result: Option<IgnoredAny>,
+    pub(crate) error: Option<IgnoredAny>,
 }
 
-/// Says in JSON-RPC what is wrong with a body that is not one message (JSON-RPC 2.0 §4 and §5.1; MCP has no batches, and
-/// its ids are texts or whole numbers).
-fn refuse(body: &[u8]) -> Option<Response> {
-    let wrong = match serde_json::from_slice::<Envelope>(body) {
+/// Reads a message, or says in JSON-RPC what is wrong with a body that is not one (JSON-RPC 2.0 §4 and §5.1; MCP has no
+/// batches, and its ids are texts or whole numbers).
+fn read(body: &[u8]) -> Result<Envelope<'_>, Response> {
+    let wrong = match serde_json::from_slice::<Envelope<'_>>(body) {
         Err(error) if error.is_data() || body.trim_ascii_start().starts_with(b"[") => {
             "the body must be one JSON-RPC message; batches are not part of MCP"
         }
-        Err(error) => return Some(refused(-32700, &format!("the body is not JSON: {error}"))),
+        Err(error) => return Err(refused(-32700, &format!("the body is not JSON: {error}"))),
         Ok(message) if message.jsonrpc != Some(Json::from("2.0")) => "`jsonrpc` must be \"2.0\"",
         Ok(Envelope { id: Some(id), .. }) if !(id.is_string() || id.is_i64() || id.is_u64()) => {
             "`id` must be a text or a whole number"
         }
-        Ok(message) if message.result.is_some() || message.error.is_some() => return None,
+        Ok(message) if message.result.is_some() || message.error.is_some() => return Ok(message),
         Ok(message) if !message.method.as_ref().is_some_and(Json::is_string) => "`method` must be a text",
-        Ok(_) => return None,
+        Ok(message) => return Ok(message),
     };
-    Some(refused(-32600, wrong))
+    Err(refused(-32600, wrong))
 }
 
 fn refused(code: i32, message: &str) -> Response {
     (StatusCode::BAD_REQUEST, refusal(code, message)).into_response()
-}
-
-/// The transport wants both of its media types named. Every answer is JSON, so a client that takes that, or anything,
-/// can be served.
-fn accept_anything(headers: &mut HeaderMap) {
-    let fits = match headers.get(header::ACCEPT).map(|accept| accept.to_str().unwrap_or_default()) {
-        None => true,
-        Some(accept) => ["*/*", "application/*", "application/json"].iter().any(|part| accept.contains(part)),
-    };
-    if fits {
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use rmcp::model::{CallToolResult, ContentBlock};
 use tidegate_core::{Error, ErrorCode, error::Fault, id::RequestId};
 
-/// A tool error: the code, the message, each fault with its place, and what to try.
-pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
+/// The text of a tool error: the code, the message, each fault with its place, and what to try.
+pub(crate) fn explained(error: &Error, request: RequestId) -> String {
     let mut text = format!("{}: {}", error.code(), error.message());
     if let Some(sqlstate) = error.sqlstate() {
         let _ = write!(text, " (the database's code: {sqlstate})");
@@ -29,7 +28,7 @@ pub(crate) fn tool_error(error: &Error, request: RequestId) -> CallToolResult {
     if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
         let _ = write!(text, "\nrequest id: {request}");
     }
-    CallToolResult::error(vec![ContentBlock::text(text)])
+    text
 }
 
 fn push_fault(text: &mut String, fault: &Fault) {

@@ -18,6 +18,7 @@ use tidegate_core::{
     id::RequestId,
     name::nearest,
     policy::permit_query,
+    ports::Entity,
     principal::{Principal, Role},
     query::Mode,
     server::{Builtin, Server},
@@ -26,13 +27,23 @@ use tidegate_engine::{Answer, Engine, RunRequest, encode::Tool};
 
 use crate::{
     builtin::{Call, Outcome},
-    failure::tool_error,
-    outbox::Outbox,
+    failure::explained,
     tools::{self, Tools},
 };
 
 /// How long a client may keep a list of tools, in milliseconds.
 const TOOLS_TTL_MS: u64 = 60_000;
+
+/// Where the metadata of a result says who answers.
+pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// What came of a call of a tool.
+pub(crate) struct Called {
+    pub(crate) text: String,
+    /// JSON.
+    pub(crate) structured: Option<Vec<u8>>,
+    pub(crate) is_error: bool,
+}
 
 /// Answers one request.
 #[derive(Clone)]
@@ -43,7 +54,6 @@ pub(crate) struct ToolHandler {
     pub(crate) tools: Arc<Tools>,
     pub(crate) request: RequestId,
     pub(crate) timeout: Option<NonZeroU64>,
-    pub(crate) outbox: Outbox,
 }
 
 impl ToolHandler {
@@ -52,9 +62,10 @@ impl ToolHandler {
         let role = self.principal.role;
         let mut listed = Vec::new();
         for query in self.engine.visible_queries(&self.principal, self.server.as_deref()).await? {
-            let least = if query.spec.mode == Mode::Read { Role::Runner } else { Role::Editor };
+            let Some(published) = query.published() else { continue };
+            let least = if published.spec.mode == Mode::Read { Role::Runner } else { Role::Editor };
             if role >= least {
-                listed.push(self.tools.of_query(&query));
+                listed.push(self.tools.of_query(&query, published));
             }
         }
         if let Some(server) = self.server.as_deref().filter(|server| !server.spec.builtins.is_empty()) {
@@ -71,7 +82,22 @@ impl ToolHandler {
         Ok(listed)
     }
 
-    /// Runs a tool. `None` when there is no such tool for the caller.
+    /// Calls a tool. `None` when there is no such tool for the caller.
+    pub(crate) async fn call(&self, name: &str, arguments: rmcp::model::JsonObject) -> Option<Called> {
+        Some(match self.run(name, arguments).await {
+            Ok(outcome) => {
+                let Outcome { structured, text } = outcome?;
+                Called { text, structured: Some(structured), is_error: false }
+            }
+            Err(error) => {
+                if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
+                    self.protocol_error(&error);
+                }
+                Called { text: explained(&error, self.request), structured: None, is_error: true }
+            }
+        })
+    }
+
     async fn run(&self, name: &str, arguments: rmcp::model::JsonObject) -> Result<Option<Outcome>> {
         let limits = Limits::default().within(self.timeout);
         let run = RunRequest { arguments, limits, request: Some(self.request), ..RunRequest::default() };
@@ -88,7 +114,7 @@ impl ToolHandler {
     async fn run_query(&self, name: &str, mut run: RunRequest) -> Result<Option<Outcome>> {
         let query = match self.engine.query(&self.principal, name).await {
             // A tool has the name of its query; an id is not a tool's name.
-            Ok(query) if query.spec.name.as_str() == name => query,
+            Ok(query) if query.name().as_str() == name => query,
             Ok(_) => return Ok(None),
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -98,7 +124,8 @@ impl ToolHandler {
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
             permit => permit?,
         };
-        if query.spec.mode == Mode::Read && tools::takes_cursor(&query) {
+        let spec = &permit.action().revision.spec;
+        if spec.mode == Mode::Read && tools::takes_cursor(spec) {
             run.cursor = match run.arguments.shift_remove(tools::CURSOR) {
                 None | Some(Json::Null) => None,
                 Some(Json::String(cursor)) => Some(cursor),
@@ -110,7 +137,7 @@ impl ToolHandler {
     }
 
     /// Who answers. Clients of 2026-07-28 expect it with every result.
-    fn identity(&self) -> Implementation {
+    pub(crate) fn identity(&self) -> Implementation {
         let mut identity = Implementation::new("tidegate", env!("CARGO_PKG_VERSION"));
         if let Some(server) = &self.server {
             identity.name = server.spec.name.to_string();
@@ -122,7 +149,7 @@ impl ToolHandler {
     fn meta(&self, context: &RequestContext<RoleServer>) -> Option<MetaObject> {
         let identity = serde_json::to_value(self.identity()).ok().filter(|_| is_modern(context))?;
         let mut meta = MetaObject::default();
-        meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), identity);
+        meta.insert(SERVER_INFO.to_owned(), identity);
         Some(meta)
     }
 }
@@ -167,22 +194,17 @@ impl ServerHandler for ToolHandler {
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         // The library goes on with a call whose client has gone away. Dropping it cancels its statement.
-        let Some(ran) = context.ct.run_until_cancelled(self.run(&request.name, arguments)).await else {
+        let Some(called) = context.ct.run_until_cancelled(self.call(&request.name, arguments)).await else {
             return Err(ErrorData::internal_error("the call was cancelled", None));
         };
-        let mut result = match ran {
-            Ok(Some(Outcome { structured, text })) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-                result.structured_content = Some(self.outbox.keep(structured));
-                result
-            }
-            Ok(None) => return Err(self.unknown(&request.name).await),
-            Err(error) => {
-                if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) {
-                    self.protocol_error(&error);
-                }
-                tool_error(&error, self.request)
-            }
+        let Some(Called { text, structured, is_error }) = called else {
+            return Err(self.unknown(&request.name).await);
+        };
+        let content = vec![ContentBlock::text(text)];
+        let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+        result.structured_content = match structured.map(|json| serde_json::from_slice(&json)).transpose() {
+            Ok(structured) => structured,
+            Err(error) => return Err(self.protocol_error(&Error::internal(error))),
         };
         result.meta = self.meta(&context);
         Ok(CallToolResponse::Complete(result))

@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod builtin;
+mod direct;
 pub mod endpoint;
 mod failure;
 mod handler;
-mod outbox;
 mod state;
 mod tools;
 

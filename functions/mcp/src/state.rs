@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, session::never::NeverSessionManager};
-use tidegate_core::ports::Ids;
 use tidegate_engine::Engine;
 use tidegate_http::{Authenticator, edge::MAX_BODY};
 use tidegate_platform::Platform;
@@ -16,8 +15,7 @@ use crate::tools::Tools;
 pub struct McpState {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) config: StreamableHttpServerConfig,
+    pub(crate) config: Arc<StreamableHttpServerConfig>,
     pub(crate) sessions: Arc<NeverSessionManager>,
     pub(crate) tools: Arc<Tools>,
 }
@@ -36,8 +34,7 @@ impl McpState {
         Self {
             authenticator: Arc::clone(&platform.authenticator),
             engine,
-            ids: Arc::clone(&platform.ids),
-            config,
+            config: Arc::new(config),
             sessions: Arc::default(),
             tools: Arc::default(),
         }

@@ -9,7 +9,7 @@ use tidegate_core::{
     Name,
     id::QueryId,
     parameter,
-    query::{Mode, Query},
+    query::{Mode, Query, QuerySpec, Revision},
     result::{Column, ColumnType},
     server::Builtin,
 };
@@ -20,7 +20,7 @@ pub(crate) const CURSOR: &str = "cursor";
 /// How many tools a process keeps.
 const MOST: u64 = 1_000;
 
-/// The tools of queries by version. A version never changes, so an entry is never stale.
+/// The tools of queries by version. Every change of a query makes another version, so an entry is never stale.
 pub(crate) struct Tools(Cache<(QueryId, u64), Tool>);
 
 impl Default for Tools {
@@ -30,30 +30,38 @@ impl Default for Tools {
 }
 
 impl Tools {
-    /// The tool of a query; a copy shares the schemas.
-    pub(crate) fn of_query(&self, query: &Query) -> Tool {
-        self.0.get_with((query.id, query.version), || of_query(query))
+    /// The tool of a query by its published revision; a copy shares the schemas.
+    pub(crate) fn of_query(&self, query: &Query, published: &Revision) -> Tool {
+        self.0.get_with((query.id, query.version), || of_revision(published))
     }
 }
 
-fn of_query(query: &Query) -> Tool {
-    let spec = &query.spec;
+fn of_revision(revision: &Revision) -> Tool {
+    let spec = &revision.spec;
     let mut input = parameter::json_schema(&spec.parameters);
     let read = spec.mode == Mode::Read;
-    if read && takes_cursor(query) {
+    if read && takes_cursor(spec) {
         add_cursor(&mut input);
     }
-    let mut tool = Tool::new_with_raw(spec.name.to_string(), Some(spec.description.clone().into()), input)
-        .with_raw_output_schema(Arc::new(output_schema(query.columns.as_deref())));
+    let mut tool = Tool::new_with_raw(spec.name.to_string(), Some(description(spec).into()), input)
+        .with_raw_output_schema(Arc::new(output_schema(revision.columns.as_deref())));
     tool.title = spec.title.clone();
     tool.annotations =
         Some(ToolAnnotations::new().read_only(read).destructive(!read).idempotent(read).open_world(false));
     tool
 }
 
+/// What an assistant reads of a query. That it is deprecated comes first, so that another one is chosen.
+fn description(spec: &QuerySpec) -> String {
+    match &spec.deprecated {
+        Some(deprecated) => format!("Deprecated: {deprecated}\n\n{}", spec.description),
+        None => spec.description.clone(),
+    }
+}
+
 /// Whether `cursor` is free to mean the next page.
-pub(crate) fn takes_cursor(query: &Query) -> bool {
-    query.spec.parameters.iter().all(|parameter| parameter.name != CURSOR)
+pub(crate) fn takes_cursor(spec: &QuerySpec) -> bool {
+    spec.parameters.iter().all(|parameter| parameter.name != CURSOR)
 }
 
 fn add_cursor(schema: &mut JsonObject) {

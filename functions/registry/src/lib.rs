@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod diff;
 pub mod entity;
 pub mod queries;
+pub mod revisions;
 pub mod servers;
 pub mod sources;
 pub mod state;
@@ -18,6 +20,11 @@ pub fn router(state: RegistryState) -> OpenApiRouter {
         .routes(routes!(queries::check))
         .routes(routes!(queries::create, queries::list))
         .routes(routes!(queries::read, queries::replace, queries::delete))
+        .routes(routes!(revisions::list))
+        .routes(routes!(revisions::read))
+        .routes(routes!(revisions::diff))
+        .routes(routes!(revisions::publish))
+        .routes(routes!(revisions::discard))
         .routes(routes!(servers::create, servers::list))
         .routes(routes!(servers::read, servers::replace, servers::delete))
         .with_state(state)

@@ -1,18 +1,21 @@
 //! Queries.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tidegate_core::{
     Error, Result,
     id::QueryId,
-    policy::{self, WriteQueries},
-    ports::EntityKind,
-    query::{Proof, Query, QuerySpec},
+    policy::{self, Permit, WriteQueries},
+    ports::{Entity, EntityKind},
+    principal,
+    query::{Proof, Query, QuerySpec, Revision, Stage},
     result::Column,
     server::{Builtin, Server},
 };
@@ -22,11 +25,11 @@ use tidegate_http::{
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::{RegistryState, entity, entity::DeleteQuery, sources};
+use crate::{RegistryState, entity, entity::DeleteQuery, revisions::RevisionView, sources};
 
-/// A query, as callers see it.
+/// A query, as callers see it: what runs of it, or its draft before anything does.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct QueryView {
     id: QueryId,
@@ -35,6 +38,10 @@ pub struct QueryView {
     /// The columns of its result, when its source described them.
     columns: Option<Vec<Column>>,
     proof: Proof,
+    /// The number of the revision that runs; null before one is published.
+    revision: Option<u64>,
+    /// The revision that waits to be published; null when none does.
+    draft: Option<RevisionView>,
     version: u64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -42,16 +49,44 @@ pub struct QueryView {
 
 impl QueryView {
     fn of(query: &Query) -> Self {
+        let shown = query.shown();
         Self {
             id: query.id,
-            spec: query.spec.clone(),
-            columns: query.columns.clone(),
-            proof: query.proof,
+            spec: shown.spec.clone(),
+            columns: shown.columns.clone(),
+            proof: shown.proof,
+            revision: query.published().map(|published| published.number),
+            draft: query.draft().map(|draft| RevisionView::of(draft)),
             version: query.version,
             created_at: query.created_at,
             updated_at: query.updated_at,
         }
     }
+}
+
+/// A query as a change left it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangedQuery {
+    #[serde(flatten)]
+    query: QueryView,
+    /// What should be known of the change: that it is only a draft, and why.
+    warnings: Vec<String>,
+}
+
+impl ChangedQuery {
+    pub(crate) fn of(query: &Query, warnings: Vec<String>) -> Versioned<Self> {
+        Versioned(query.version, Self { query: QueryView::of(query), warnings })
+    }
+}
+
+/// How a save is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SaveQuery {
+    /// Whether it is only a draft: what runs stays until the draft is published.
+    #[serde(default)]
+    pub draft: bool,
 }
 
 /// Check a query without saving it
@@ -69,31 +104,37 @@ pub async fn check(
 }
 
 /// Register a query
-#[utoipa::path(post, path = "/v1/queries", tag = "queries", request_body = QuerySpec,
-    responses((status = 201, body = QueryView)))]
+///
+/// It is published at once. While its source cannot be reached, or with `draft=true`, it is a draft.
+#[utoipa::path(post, path = "/v1/queries", tag = "queries", request_body = QuerySpec, params(SaveQuery),
+    responses((status = 201, body = ChangedQuery)))]
 pub async fn create(
     State(state): State<RegistryState>,
     Caller(principal): Caller,
+    Params(save): Params<SaveQuery>,
     JsonBody(spec): JsonBody<QuerySpec>,
-) -> Result<(StatusCode, Versioned<QueryView>), Problem> {
+) -> Result<(StatusCode, Versioned<ChangedQuery>), Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    let source = sources::named(&state, permit.tenant(), &spec.source).await?;
     expect_free_name(&spec)?;
-    let checked = state.engine.check(&spec, &source).await?;
-    let now = state.clock.now();
+    let (revision, mut warnings) = checked(&state, &permit, 1, spec).await?;
+    let now = revision.saved_at;
+    let stage = if save.draft || revision.proof == Proof::Parsed {
+        Stage::Draft(Arc::new(revision))
+    } else {
+        Stage::Published(Arc::new(Revision { published_at: Some(now), ..revision }))
+    };
     let query = Query {
         id: QueryId::from_uuid(state.ids.uuid()),
         tenant: permit.tenant(),
-        spec,
-        source_id: source.id,
-        columns: checked.columns,
-        proof: checked.proof,
+        stage,
+        newest_revision: 1,
         version: 1,
         created_at: now,
         updated_at: now,
     };
     state.queries.create(&query).await?;
-    Ok((StatusCode::CREATED, Versioned(1, QueryView::of(&query))))
+    warnings.extend(waiting(&query));
+    Ok((StatusCode::CREATED, ChangedQuery::of(&query, warnings)))
 }
 
 /// List the queries
@@ -119,35 +160,38 @@ pub async fn read(
 }
 
 /// Replace a query
+///
+/// Saves another revision and publishes it at once. While its source cannot be reached, or with `draft=true`, the
+/// revision is a draft, and what runs stays.
 #[utoipa::path(put, path = "/v1/queries/{query}", tag = "queries", request_body = QuerySpec,
-    params(("query" = String, Path, description = "name or id"), ("if-match" = String, Header, description = "the version that was read")),
-    responses((status = 200, body = QueryView)))]
+    params(("query" = String, Path, description = "name or id"), ("if-match" = String, Header, description = "the version that was read"), SaveQuery),
+    responses((status = 200, body = ChangedQuery)))]
 pub async fn replace(
     State(state): State<RegistryState>,
     Caller(principal): Caller,
     Path(which): Path<String>,
     IfMatch(version): IfMatch,
+    Params(save): Params<SaveQuery>,
     JsonBody(spec): JsonBody<QuerySpec>,
-) -> Result<Versioned<QueryView>, Problem> {
+) -> Result<Versioned<ChangedQuery>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
     let stored = entity::current(&*state.queries, permit.tenant(), &which, version).await?;
     entity::expect_name(&*stored, &spec.name)?;
-    let source = sources::named(&state, permit.tenant(), &spec.source).await?;
-    let checked = state.engine.check(&spec, &source).await?;
-    let query = Query {
-        spec,
-        source_id: source.id,
-        columns: checked.columns,
-        proof: checked.proof,
-        version: version + 1,
-        updated_at: state.clock.now(),
-        ..Query::clone(&stored)
+    let (revision, mut warnings) = checked(&state, &permit, stored.newest_revision + 1, spec).await?;
+    let query = if save.draft || revision.proof == Proof::Parsed {
+        stored.with_draft(revision)
+    } else {
+        let now = revision.saved_at;
+        stored.with_published(revision, now)
     };
     state.queries.replace(&query).await?;
-    Ok(Versioned(query.version, QueryView::of(&query)))
+    warnings.extend(waiting(&query));
+    Ok(ChangedQuery::of(&query, warnings))
 }
 
 /// Delete a query
+///
+/// Its revisions go with it.
 #[utoipa::path(delete, path = "/v1/queries/{query}", tag = "queries",
     params(("query" = String, Path, description = "name or id"), ("if-match" = String, Header, description = "the version that was read"), DeleteQuery),
     responses((status = 204)))]
@@ -176,13 +220,46 @@ pub(crate) async fn free(state: &RegistryState, query: &Query) -> Result<()> {
         if let Some(server) = state.servers.get(query.tenant, user.id).await? {
             let mut without = Server::clone(&server);
             without.query_ids.retain(|id| *id != query.id);
-            without.spec.queries.retain(|name| *name != query.spec.name);
+            without.spec.queries.retain(|name| name != query.name());
             without.version += 1;
             without.updated_at = state.clock.now();
             state.servers.replace(&without).await?;
         }
     }
     Ok(())
+}
+
+/// What the check of a save leaves: a revision with this number, and what should be known of it.
+async fn checked(
+    state: &RegistryState,
+    permit: &Permit<WriteQueries>,
+    number: u64,
+    spec: QuerySpec,
+) -> Result<(Revision, Vec<String>)> {
+    let source = sources::named(state, permit.tenant(), &spec.source).await?;
+    let Checked { proof, columns, warnings, .. } = state.engine.check(&spec, &source).await?;
+    let principal::Caller::ApiKey(saved_by) = permit.principal().caller;
+    let revision = Revision {
+        number,
+        spec,
+        source_id: source.id,
+        columns,
+        proof,
+        saved_at: state.clock.now(),
+        saved_by,
+        published_at: None,
+    };
+    Ok((revision, warnings))
+}
+
+/// Says of a query whose newest revision is a draft what runs instead, and what to do.
+fn waiting(query: &Query) -> Option<String> {
+    let draft = query.draft()?.number;
+    let runs = match query.published() {
+        None => "nothing of this query runs yet".to_owned(),
+        Some(published) => format!("revision {} keeps running", published.number),
+    };
+    Some(format!("revision {draft} is a draft and {runs}; publish it with POST /v1/queries/{}/publish", query.name()))
 }
 
 /// A tool has the name of its query, so a query cannot have the name of a built-in tool.

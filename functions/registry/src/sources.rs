@@ -13,6 +13,7 @@ use serde::Serialize;
 use tidegate_core::{
     Error, Name, Result,
     budget::Limits,
+    cost::MaxEstimate,
     id::{SourceId, TenantId},
     policy::{self, WriteSources},
     ports::EntityKind,
@@ -40,7 +41,10 @@ pub struct SourceView {
     has_credentials: bool,
     tags: Vec<String>,
     limits: Limits,
+    #[serde(skip_serializing_if = "MaxEstimate::is_empty")]
+    max_estimate: MaxEstimate,
     allow_raw: bool,
+    allow_raw_writes: bool,
     /// What its login may do beyond reading, each with the statement that takes it away.
     warnings: Vec<String>,
     version: u64,
@@ -59,7 +63,9 @@ impl SourceView {
             has_credentials: source.secret.is_some(),
             tags: source.tags.clone(),
             limits: source.limits,
+            max_estimate: source.max_estimate,
             allow_raw: source.allow_raw,
+            allow_raw_writes: source.allow_raw_writes,
             warnings: source.warnings.clone(),
             version: source.version,
             created_at: source.created_at,
@@ -77,6 +83,7 @@ pub async fn create(
     JsonBody(spec): JsonBody<SourceSpec>,
 ) -> Result<(StatusCode, Versioned<SourceView>), Problem> {
     let permit = policy::permit::<WriteSources>(&principal)?;
+    spec.check()?;
     let id = SourceId::from_uuid(state.ids.uuid());
     let secret = keep(&state, permit.tenant(), id, spec.credentials.as_ref()).await?;
     let now = state.clock.now();
@@ -89,7 +96,9 @@ pub async fn create(
         secret,
         tags: spec.tags,
         limits: spec.limits,
+        max_estimate: spec.max_estimate,
         allow_raw: spec.allow_raw,
+        allow_raw_writes: spec.allow_raw_writes,
         warnings: Vec::new(),
         version: 1,
         created_at: now,
@@ -145,6 +154,7 @@ pub async fn replace(
     let permit = policy::permit::<WriteSources>(&principal)?;
     let stored = entity::current(&*state.sources, permit.tenant(), &which, version).await?;
     entity::expect_name(&*stored, &spec.name)?;
+    spec.check()?;
     let secret = match &spec.credentials {
         Some(credentials) => keep(&state, stored.tenant, stored.id, Some(credentials)).await?,
         None if stored.connection == spec.connection => stored.secret.clone(),
@@ -156,7 +166,9 @@ pub async fn replace(
         secret,
         tags: spec.tags,
         limits: spec.limits,
+        max_estimate: spec.max_estimate,
         allow_raw: spec.allow_raw,
+        allow_raw_writes: spec.allow_raw_writes,
         version: version + 1,
         updated_at: state.clock.now(),
         ..Source::clone(&stored)
@@ -200,14 +212,21 @@ async fn look_at(state: &RegistryState, source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the queries of a source and takes it out of the servers that show it.
+/// Deletes the queries of a source, or only their drafts where something else of them runs, and takes it out of the
+/// servers that show it.
 async fn free(state: &RegistryState, source: &Source) -> Result<()> {
     for user in state.sources.users(source.tenant, source.id.as_uuid()).await? {
         match user.kind {
             EntityKind::Query => {
                 if let Some(query) = state.queries.get(source.tenant, user.id).await? {
-                    queries::free(state, &query).await?;
-                    state.queries.delete(&query).await?;
+                    let runs_elsewhere = query.published().is_some_and(|published| published.source_id != source.id);
+                    match query.without_draft(state.clock.now()).filter(|_| runs_elsewhere) {
+                        Some(without) => state.queries.replace(&without).await?,
+                        None => {
+                            queries::free(state, &query).await?;
+                            state.queries.delete(&query).await?;
+                        }
+                    }
                 }
             }
             EntityKind::Server => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tidegate_core::{
     Result,
-    ports::{Clock, Ids, Repository, Vault},
+    ports::{Clock, Ids, Repository, Revisions, Vault},
     query::Query,
     server::Server,
     source::Source,
@@ -25,6 +25,8 @@ pub struct RegistryState {
     pub sources: Arc<dyn Repository<Source>>,
     /// The queries.
     pub queries: Arc<dyn Repository<Query>>,
+    /// The revisions of the queries.
+    pub revisions: Arc<dyn Revisions>,
     /// The servers.
     pub servers: Arc<dyn Repository<Server>>,
     /// Where credentials go.
@@ -43,6 +45,7 @@ impl RegistryState {
             engine,
             sources: Arc::clone(&platform.sources),
             queries: Arc::clone(&platform.queries),
+            revisions: Arc::clone(&platform.revisions),
             servers: Arc::clone(&platform.servers),
             vault: Arc::clone(&platform.secrets()?.vault),
             clock: Arc::clone(&platform.clock),

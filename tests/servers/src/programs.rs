@@ -69,7 +69,7 @@ impl Packages {
 }
 
 /// Whether this process belongs to root, as told by the owner of a file it creates.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.uid() == 0)
 }

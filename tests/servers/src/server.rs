@@ -2,9 +2,11 @@
 
 use std::{
     env,
+    ffi::OsString,
     fmt::Display,
     fs,
     io::{BufRead, BufReader, Write},
+    iter,
     net::TcpListener,
     os::unix::{
         fs::{MetadataExt, chown},
@@ -15,7 +17,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::programs::Packages;
+use crate::{programs::Packages, unpacked::Unpacked};
 
 /// How often a start is tried, each time on another port: another process may take the first in between.
 const ATTEMPTS: usize = 5;
@@ -25,6 +27,8 @@ pub(crate) struct Product {
     pub(crate) scheme: &'static str,
     pub(crate) url_variable: &'static str,
     pub(crate) packages: Packages,
+    /// The server itself, when it is in none of the packages.
+    pub(crate) unpacked: Option<Unpacked>,
     pub(crate) admin: &'static str,
     pub(crate) script: &'static str,
 }
@@ -40,7 +44,7 @@ pub struct Server {
     pub user: String,
     /// That user's password.
     pub password: String,
-    /// An empty database. MariaDB: every database whose name begins with this name belongs to the user as well.
+    /// An empty database. MariaDB and MySQL: every database whose name begins with this name belongs to the user as well.
     pub database: String,
     /// The administrator; the user itself when a variable named the server.
     pub admin_user: String,
@@ -67,6 +71,17 @@ impl Supervisor {
         let orders = self.process.stdin.as_mut().expect("stdin is a pipe");
         writeln!(orders, "{order}").expect("the supervisor reads");
         self.answers.expect(answer)
+    }
+}
+
+impl Product {
+    /// A `PATH` on which all its programs are.
+    fn path(&self) -> OsString {
+        let path = self.packages.path(self.url_variable);
+        let Some(unpacked) = &self.unpacked else { return path };
+        // Before others of the same name: Debian's MariaDB has a `mysqld` as well.
+        let folders = iter::once(unpacked.bin(self.url_variable)).chain(env::split_paths(&path));
+        env::join_paths(folders).expect("folders taken from a PATH")
     }
 }
 
@@ -139,7 +154,7 @@ impl Server {
     }
 
     pub(crate) fn start(product: &Product) -> Self {
-        let path = product.packages.path(product.url_variable);
+        let path = product.path();
         // The supervisor removes it, also when this process cannot.
         let folder =
             tempfile::Builder::new().prefix("test-server-").tempdir().expect("cannot create a temporary folder").keep();
@@ -216,7 +231,7 @@ impl<R: BufRead> Answers<R> {
     }
 }
 
-/// Both servers refuse to run as root. The folder's owner tells whether this process is root's.
+/// All servers refuse to run as root. The folder's owner tells whether this process is root's.
 fn run_unprivileged(command: &mut Command, folder: &Path) {
     if fs::metadata(folder).expect("cannot look at a folder").uid() != 0 {
         return;

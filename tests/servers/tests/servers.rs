@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_servers::{Server, mariadb, postgres};
+use test_servers::{Server, mariadb, mysql, postgres};
 
 const OWNER: &str = "TEST_SERVERS_OWNER";
 
 #[test]
-fn both_servers_answer_in_their_own_protocols() {
+fn all_servers_answer_in_their_own_protocols() {
     let mut stream = connect(postgres());
     // A request for TLS: eight bytes, answered by one.
     stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
@@ -23,9 +23,13 @@ fn both_servers_answer_in_their_own_protocols() {
     stream.read_exact(&mut answer).unwrap();
     assert!(matches!(answer, [b'N' | b'S']), "{answer:?}");
 
-    let mut greeting = [0; 5];
-    connect(mariadb()).read_exact(&mut greeting).unwrap();
-    assert_eq!(greeting[3..], [0, 10], "packet 0, protocol version 10");
+    for (server, is_mariadb) in [(mariadb(), true), (mysql(), false)] {
+        let mut greeting = [0; 40];
+        connect(server).read_exact(&mut greeting).unwrap();
+        assert_eq!(greeting[3..5], [0, 10], "packet 0, protocol version 10");
+        let version = String::from_utf8_lossy(&greeting[5..]);
+        assert_eq!(version.contains("MariaDB"), is_mariadb, "{version}");
+    }
 }
 
 #[test]
@@ -39,7 +43,7 @@ fn urls_name_the_two_logins() {
 #[test]
 fn servers_and_their_folders_go_away_when_their_owner_dies() {
     if env::var_os(OWNER).is_some() {
-        println!("ports: {} {}", postgres().port, mariadb().port);
+        println!("ports: {} {} {}", postgres().port, mariadb().port, mysql().port);
         abort();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -50,6 +54,7 @@ fn servers_and_their_folders_go_away_when_their_owner_dies() {
         .env(OWNER, "1")
         .env("TMPDIR", folder.path())
         .env_remove("TIDEGATE_TEST_POSTGRES_URL")
+        .env_remove("TIDEGATE_TEST_MARIADB_URL")
         .env_remove("TIDEGATE_TEST_MYSQL_URL")
         .output()
         .unwrap();
@@ -57,7 +62,7 @@ fn servers_and_their_folders_go_away_when_their_owner_dies() {
     let output = String::from_utf8_lossy(&owner.stdout).into_owned();
     let (_, ports) =
         output.split_once("ports: ").unwrap_or_else(|| panic!("{output}{}", String::from_utf8_lossy(&owner.stderr)));
-    let ports: Vec<u16> = ports.split_whitespace().take(2).map(|port| port.parse().unwrap()).collect();
+    let ports: Vec<u16> = ports.split_whitespace().take(3).map(|port| port.parse().unwrap()).collect();
 
     let deadline = Instant::now() + Duration::from_secs(30);
     let is_gone = || {

@@ -26,7 +26,6 @@ pub struct Attacks {
 pub enum Engine {
     Postgres,
     Mariadb,
-    /// Only parsed: refused before it reaches a server, which is MariaDB.
     Mysql,
     Sqlite,
 }
@@ -43,8 +42,6 @@ pub struct Proof {
 #[serde(deny_unknown_fields)]
 pub struct Attack {
     pub name: String,
-    #[serde(default)]
-    pub engine: Option<Engine>,
     /// SQL for the raw route, or …
     #[serde(default)]
     pub statement: Option<String>,
@@ -106,16 +103,22 @@ impl fmt::Display for Layer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Harmless {
-    /// What the administrator runs first.
+    /// What the administrator runs first; that of the engine of `also`, where there is one.
     #[serde(default)]
     pub setup: Vec<String>,
     pub statements: Vec<Question>,
+    /// The engine whose statements this one answers too, but for those that say `only`.
+    #[serde(default)]
+    pub also: Option<Engine>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     pub sql: String,
+    /// No other engine knows it.
+    #[serde(default)]
+    pub only: bool,
     /// Why it is refused though it does no harm.
     #[serde(default)]
     pub known_refusal: Option<String>,

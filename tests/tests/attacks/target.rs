@@ -13,6 +13,7 @@ use std::{
 use serde_json::{Value as Json, json};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection, Row};
 use tempfile::TempDir;
+use test_servers::Server;
 use tests::{Client, TestServer};
 
 use crate::corpus::{Engine, Proof};
@@ -34,7 +35,7 @@ pub struct Target {
 
 enum Administrator {
     Postgres(PgConnection),
-    Mariadb(MySqlConnection),
+    Mysql(MySqlConnection),
     /// The file itself is looked at.
     None,
 }
@@ -61,15 +62,15 @@ impl Target {
                 ("postgres", Administrator::Postgres(connection), None)
             }
             Engine::Mariadb | Engine::Mysql => {
-                let url = test_servers::mariadb().admin_url();
+                let url = mysql_server(engine).admin_url();
                 let mut connection = MySqlConnection::connect(&url).await.unwrap();
-                let made = format!("CREATE OR REPLACE DATABASE {database}");
+                let made = format!("DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}");
                 sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut connection).await.unwrap();
                 connection = MySqlConnection::connect(&within(&url, database)).await.unwrap();
                 for statement in setup {
-                    sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
+                    sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
                 }
-                ("mysql", Administrator::Mariadb(connection), None)
+                ("mysql", Administrator::Mysql(connection), None)
             }
             Engine::Sqlite => {
                 // A folder of its own, so that whatever is written beside the file is seen.
@@ -114,7 +115,7 @@ impl Target {
                     let row = sqlx::raw_sql(AssertSqlSafe(proof.query.clone())).fetch_one(connection).await;
                     row.and_then(|row| row.try_get::<String, _>(0))
                 }
-                Administrator::Mariadb(connection) => {
+                Administrator::Mysql(connection) => {
                     let row = sqlx::raw_sql(AssertSqlSafe(proof.query.clone())).fetch_one(connection).await;
                     row.and_then(|row| row.try_get::<String, _>(0))
                 }
@@ -138,10 +139,18 @@ fn within(url: &str, database: &str) -> String {
     format!("{server}/{database}")
 }
 
+/// The server of an engine that speaks MySQL's protocol.
+fn mysql_server(engine: Engine) -> &'static Server {
+    match engine {
+        Engine::Mysql => test_servers::mysql(),
+        _ => test_servers::mariadb(),
+    }
+}
+
 fn spec(name: &str, engine: Engine, database: &str, login: Option<&str>) -> Json {
     let (kind, server) = match engine {
         Engine::Postgres => ("postgres", test_servers::postgres()),
-        Engine::Mariadb | Engine::Mysql => ("mysql", test_servers::mariadb()),
+        Engine::Mariadb | Engine::Mysql => ("mysql", mysql_server(engine)),
         Engine::Sqlite => {
             let connection = json!({"sqlite": {"path": "victim/flights.sqlite"}});
             return json!({"name": name, "allow_raw": true, "connection": connection});

@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{plan::PlanArguments, validate};
 use crate::{
-    client::Client,
+    client::{Client, understood},
     declaration::{Declaration, Origin},
     diagnostic::Diagnostic,
     diff,
@@ -72,6 +73,15 @@ async fn make(client: &Client, plan: &Plan<'_>, declaration: &Declaration) -> Re
     Ok(())
 }
 
+/// What the server says of a query that it was sent.
+#[derive(Deserialize)]
+struct ChangedQuery {
+    #[serde(default)]
+    draft: Option<Json>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
 /// Makes one change.
 pub(crate) async fn send(client: &Client, change: &Change<'_>) -> Result<(), Failure> {
     let list = change.kind.list();
@@ -79,13 +89,20 @@ pub(crate) async fn send(client: &Client, change: &Change<'_>) -> Result<(), Fai
     let answer = match change.action {
         Action::Create => client.post(&[list], &body()).await?,
         Action::Replace { version } => client.put(&[list, change.name], version, &body()).await?,
+        Action::Publish { version } => client.publish(&[list, change.name, "publish"], version).await?,
         Action::Delete { version } => return client.delete(&[list, change.name], Some(version)).await,
     };
-    if answer.get("proof").and_then(Json::as_str) == Some("parsed") {
-        terminal::note(format_args!(
-            "warning: the query `{}` is saved, but its source could not be reached to prove it",
-            change.name
-        ));
+    if change.kind == Kind::Query {
+        let ChangedQuery { draft, warnings } = understood(answer)?;
+        for warning in warnings {
+            terminal::note(format_args!("warning: {} {}: {warning}", change.kind, change.name));
+        }
+        if draft.is_some() {
+            terminal::note(format_args!(
+                "warning: {} {}: it is saved as a draft; apply again when its source is back",
+                change.kind, change.name
+            ));
+        }
     }
     Ok(())
 }

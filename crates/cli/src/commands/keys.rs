@@ -1,5 +1,7 @@
 //! `tidegate keys`: API keys.
 
+use std::num::NonZeroU64;
+
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
@@ -7,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tidegate_core::{
     Name,
+    budget::Limits,
     principal::{Role, Scope},
 };
 
@@ -45,7 +48,33 @@ pub(crate) struct CreateArguments {
     #[arg(long, value_name = "TIME")]
     expires_at: Option<DateTime<Utc>>,
     #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
     api: ApiArguments,
+}
+
+/// The [`Limits`] of a key, as the command line takes them.
+#[derive(Args, Debug)]
+struct LimitArguments {
+    /// The most rows of a page that it gets
+    #[arg(long, value_name = "NUMBER")]
+    max_rows: Option<NonZeroU64>,
+    /// The most bytes of a page that it gets
+    #[arg(long, value_name = "NUMBER")]
+    max_bytes: Option<NonZeroU64>,
+    /// The most bytes of a cell that it gets
+    #[arg(long, value_name = "NUMBER")]
+    max_cell_bytes: Option<NonZeroU64>,
+    /// The most milliseconds of each of its calls
+    #[arg(long, value_name = "NUMBER")]
+    max_time_ms: Option<NonZeroU64>,
+}
+
+impl From<LimitArguments> for Limits {
+    fn from(arguments: LimitArguments) -> Self {
+        let LimitArguments { max_rows, max_bytes, max_cell_bytes, max_time_ms } = arguments;
+        Self { rows: max_rows, bytes: max_bytes, cell_bytes: max_cell_bytes, time_ms: max_time_ms }
+    }
 }
 
 /// The roles of [`Role`], as the command line offers them.
@@ -100,6 +129,8 @@ struct KeyView {
     #[serde(default)]
     scope: Scope,
     #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
     expires_at: Option<DateTime<Utc>>,
     #[serde(default)]
     revoked_at: Option<DateTime<Utc>>,
@@ -117,9 +148,11 @@ pub(super) async fn run(command: KeysCommand) -> Result<(), Failure> {
 }
 
 async fn create(arguments: CreateArguments) -> Result<(), Failure> {
-    let CreateArguments { name, role, servers, queries, expires_at, api } = arguments;
-    let scope = Scope { servers, queries };
-    let body = json!({ "name": name, "role": Role::from(role), "scope": scope, "expires_at": expires_at });
+    let CreateArguments { name, role, servers, queries, expires_at, limits, api } = arguments;
+    let body = json!({
+        "name": name, "role": Role::from(role), "scope": Scope { servers, queries }, "limits": Limits::from(limits),
+        "expires_at": expires_at,
+    });
     let view: KeyView = understood(Client::new(&api)?.post(&["keys"], &body).await?)?;
     let key = view.key.ok_or_else(|| Failure::message("the server made the key but did not show it"))?;
     terminal::note(format_args!("made the key `{}`; it is shown this once:", view.name));
@@ -131,7 +164,7 @@ async fn create(arguments: CreateArguments) -> Result<(), Failure> {
 async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["NAME", "ROLE", "SCOPE", "STATE"]);
+    table.set_header(["NAME", "ROLE", "SCOPE", "LIMITS", "STATE"]);
     for view in Client::new(&arguments.api)?.list("keys").await? {
         let view: KeyView = understood(view)?;
         let state = match (view.revoked_at, view.expires_at) {
@@ -140,7 +173,8 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
             (None, Some(at)) => format!("until {at:?}"),
             (None, None) => "valid".to_owned(),
         };
-        table.add_row([view.name.as_str(), view.role.as_str(), &scope_text(&view.scope), &state]);
+        let (scope, limits) = (scope_text(&view.scope), limits_text(&view.limits));
+        table.add_row([view.name.as_str(), view.role.as_str(), &scope, &limits, &state]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -156,6 +190,13 @@ fn scope_text(scope: &Scope) -> String {
     let servers = scope.servers.iter().map(|name| format!("server {name}"));
     let queries = scope.queries.iter().map(|name| format!("query {name}"));
     servers.chain(queries).collect::<Vec<_>>().join(", ")
+}
+
+fn limits_text(limits: &Limits) -> String {
+    let Limits { rows, bytes, cell_bytes, time_ms } = *limits;
+    let named = [("rows", rows), ("bytes", bytes), ("cell_bytes", cell_bytes), ("time_ms", time_ms)];
+    let set = named.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?))).collect::<Vec<_>>();
+    if set.is_empty() { "none".to_owned() } else { set.join(", ") }
 }
 
 async fn revoke(arguments: RevokeArguments) -> Result<(), Failure> {

@@ -41,6 +41,9 @@ pub(crate) struct RunArguments {
     /// Go on where an earlier page ended
     #[arg(long)]
     cursor: Option<String>,
+    /// Run the draft of the query, not what is published; it takes an editor
+    #[arg(long)]
+    draft: bool,
     /// Fetch page after page until there are no more
     #[arg(long)]
     all_pages: bool,
@@ -75,15 +78,17 @@ struct Page {
 struct QueryView {
     #[serde(default)]
     parameters: Vec<Parameter>,
+    #[serde(default)]
+    draft: Option<Box<Self>>,
 }
 
 pub(super) async fn run(arguments: RunArguments) -> Result<(), Failure> {
     let client = Client::new(&arguments.api)?;
-    let values = match parameters(&client, &arguments.query).await? {
+    let values = match parameters(&client, &arguments.query, arguments.draft).await? {
         Some(parameters) => arguments::typed(&parameters, &arguments.arguments).map_err(Failure::Usage)?,
         None => arguments::untyped(&arguments.arguments),
     };
-    let call = Call { client, query: arguments.query, values, rows: arguments.rows };
+    let call = Call { client, query: arguments.query, values, rows: arguments.rows, draft: arguments.draft };
 
     let progress = if arguments.all_pages { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     let mut page = call.page(arguments.cursor).await?;
@@ -120,9 +125,12 @@ pub(super) async fn run(arguments: RunArguments) -> Result<(), Failure> {
 }
 
 /// What the query declares, unless the key is narrowed: such a key runs queries and does not see the registry.
-async fn parameters(client: &Client, query: &str) -> Result<Option<Vec<Parameter>>, Failure> {
+async fn parameters(client: &Client, query: &str, of_draft: bool) -> Result<Option<Vec<Parameter>>, Failure> {
     match client.get(&["queries", query]).await {
-        Ok(view) => understood::<QueryView>(view).map(|view| Some(view.parameters)),
+        Ok(view) => {
+            let view: QueryView = understood(view)?;
+            Ok(Some(view.draft.filter(|_| of_draft).map_or(view.parameters, |draft| draft.parameters)))
+        }
         Err(Failure::Problem { problem, .. }) if problem.code.as_deref() == Some("forbidden") => Ok(None),
         Err(failure) => Err(failure),
     }
@@ -134,14 +142,13 @@ struct Call {
     query: String,
     values: Map<String, Json>,
     rows: Option<u64>,
+    draft: bool,
 }
 
 impl Call {
     async fn page(&self, cursor: Option<String>) -> Result<Page, Failure> {
-        let mut body = json!({ "arguments": self.values, "cursor": cursor });
-        if let (Json::Object(body), Some(rows)) = (&mut body, self.rows) {
-            body.insert("limits".to_owned(), json!({ "rows": rows }));
-        }
+        let limits = self.rows.map_or_else(|| json!({}), |rows| json!({ "rows": rows }));
+        let body = json!({ "arguments": self.values, "cursor": cursor, "limits": limits, "draft": self.draft });
         understood(self.client.post(&["execute", &self.query], &body).await?)
     }
 }

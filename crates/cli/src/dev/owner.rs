@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tidegate_core::{
     Error, Name, Result,
     api_key::ApiKey,
+    budget::Limits,
     id::{ApiKeyId, TenantId},
     principal::{Role, Scope},
     tenant::Tenant,
@@ -67,6 +68,7 @@ pub(super) async fn make_key(platform: &Platform, tenant: &Tenant) -> Result<Sec
             secret_hash,
             role: Role::Owner,
             scope: Scope::default(),
+            limits: Limits::default(),
             expires_at: None,
             revoked_at: None,
             version: 1,

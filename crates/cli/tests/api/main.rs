@@ -148,6 +148,44 @@ queries:
 }
 
 #[test]
+fn a_draft_that_is_as_declared_is_published_and_exported() {
+    let session = Session::new();
+    let query = |statement: &str| json!({"name": "late", "description": "Flights.", "source": "flights", "statement": statement});
+    let mut live = query("SELECT 1");
+    live["draft"] = query("SELECT 2");
+    session.api.put("queries", live);
+    let exported = session.succeed(&["export"]);
+    assert!(exported.contains("SELECT 2") && !exported.contains("SELECT 1"), "{exported}");
+    session.file("late.yaml", &exported);
+    let ran = session.tidegate(&["apply", "-f", "late.yaml", "--yes"]);
+    insta::assert_snapshot!(ran.stdout, @"
+    ^ publish query late
+
+    0 to create, 0 to replace, 1 to publish, 0 to delete, 0 unchanged
+    applied
+    ");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(session.api.changed(), ["POST /v1/queries/late/publish"]);
+    assert!(session.succeed(&["plan", "-f", "late.yaml"]).starts_with("no changes"));
+}
+
+#[test]
+fn what_the_server_says_of_a_saved_query_is_told() {
+    let session = Session::new();
+    session.api.warn(json!({"warnings": ["revision 1 is a draft"], "draft": {"name": "late"}}));
+    session.file(
+        "late.yaml",
+        "queries: [{name: late, description: Flights., source: flights, statement: SELECT 1, deprecated: use flights}]",
+    );
+    let ran = session.tidegate(&["apply", "-f", "late.yaml", "--yes"]);
+    insta::assert_snapshot!(ran.stderr, @"
+    warning: query late: revision 1 is a draft
+    warning: query late: it is saved as a draft; apply again when its source is back
+    ");
+    assert_eq!(session.api.entity("queries", "late").unwrap()["deprecated"], "use flights");
+}
+
+#[test]
 fn pruning_deletes_what_needs_something_before_what_it_needs() {
     let session = Session::new();
     session.succeed(&["apply", "-f", GOOD, "--yes"]);
@@ -335,16 +373,20 @@ fn a_wrong_argument_is_told_before_anything_is_sent() {
 #[test]
 fn keys_are_made_listed_and_revoked() {
     let session = Session::new();
-    let expires = ["--query", "late", "--expires-at", "2999-01-01T00:00:00Z"];
-    let ran = session.tidegate(&[&["keys", "create", "ci", "--role", "editor"][..], &expires].concat());
+    let more = ["--query", "late", "--max-rows", "50", "--max-time-ms", "900", "--expires-at", "2999-01-01T00:00:00Z"];
+    let ran = session.tidegate(&[&["keys", "create", "ci", "--role", "editor"][..], &more].concat());
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "tg_shown_once\n"), "the key alone, for scripts");
     let (_, body) = session.api.changes().remove(0);
     let scope = json!({"queries": ["late"]});
-    assert_eq!(body, json!({"name": "ci", "role": "editor", "scope": scope, "expires_at": "2999-01-01T00:00:00Z"}));
+    let limits = json!({"rows": 50, "time_ms": 900});
+    let expected =
+        json!({"name": "ci", "role": "editor", "scope": scope, "limits": limits, "expires_at": "2999-01-01T00:00:00Z"});
+    assert_eq!(body, expected);
+    assert_eq!(session.tidegate(&["keys", "create", "none", "--max-rows", "0"]).code, 2);
 
     insta::assert_snapshot!(session.succeed(&["keys", "list"]), @"
-    NAME  ROLE    SCOPE       STATE
-    ci    editor  query late  until 2999-01-01T00:00:00Z
+    NAME  ROLE    SCOPE       LIMITS                STATE
+    ci    editor  query late  rows 50, time_ms 900  until 2999-01-01T00:00:00Z
     ");
     assert_eq!(session.succeed(&["keys", "revoke", "ci"]), "revoked: ci\n");
     let ran = session.tidegate(&["keys", "revoke", "ci"]);

@@ -25,6 +25,8 @@ struct Shared {
     entities: Vec<(String, Map<String, Json>)>,
     changes: Vec<(String, Json)>,
     refusal: Option<(String, Json)>,
+    /// What the answer to the next creation says more.
+    more: Option<Json>,
 }
 
 pub(crate) struct StandIn {
@@ -67,6 +69,11 @@ impl StandIn {
         self.shared.lock().unwrap().entities.push((list.to_owned(), stored(entity, 1)));
     }
 
+    /// Says more of the next entity that is made.
+    pub(crate) fn warn(&self, more: Json) {
+        self.shared.lock().unwrap().more = Some(more);
+    }
+
     /// Refuses the next request of this method and path with a problem.
     pub(crate) fn refuse(&self, request: &str, problem: Json) {
         self.shared.lock().unwrap().refusal = Some((request.to_owned(), problem));
@@ -98,6 +105,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
             Some(at) => answer_json(200, &Json::Object(shared.entities[at].1.clone())),
             None => problem(404, "not_found", &format!("there is no {list} `{name}`")),
         },
+        ("POST", [list, name, "publish"]) => shared.publish(list, name, &parts.headers),
         ("PUT", [list, name]) => shared.replace(list, name, &parts.headers, &body),
         ("DELETE", [list, name]) => shared.delete(list, name, &parts.headers),
         _ => problem(404, "not_found", "there is no such path"),
@@ -125,7 +133,9 @@ impl Shared {
             entity.insert("revoked_at".into(), Json::Null);
         }
         let stored = stored(entity, 1);
-        let answer = answer_json(201, &Json::Object(stored.clone()));
+        let more = self.more.take().and_then(|more| more.as_object().cloned());
+        let said = stored.clone().into_iter().chain(more.unwrap_or_default()).collect();
+        let answer = answer_json(201, &Json::Object(said));
         self.entities.push((list.to_owned(), stored));
         answer
     }
@@ -145,6 +155,19 @@ impl Shared {
         }
         self.entities[at].1 = entity.clone();
         answer_json(200, &Json::Object(entity))
+    }
+
+    fn publish(&mut self, list: &str, name: &str, headers: &HeaderMap) -> Response {
+        let Some(at) = self.position(list, name) else { return problem(404, "not_found", "it is gone") };
+        let query = &mut self.entities[at].1;
+        let version = query["version"].as_u64().unwrap();
+        if !matches(headers, version) {
+            return problem(409, "version_conflict", "it was changed since");
+        }
+        let draft = query.remove("draft").unwrap();
+        query.extend(draft.as_object().unwrap().clone());
+        query.insert("version".into(), json!(version + 1));
+        answer_json(200, &Json::Object(query.clone()))
     }
 
     fn delete(&mut self, list: &str, name: &str, headers: &HeaderMap) -> Response {

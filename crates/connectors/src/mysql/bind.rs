@@ -8,18 +8,22 @@ use sqlx::{
     error::BoxDynError,
     mysql::{MySqlArguments, MySqlTypeInfo},
 };
-use tidegate_core::{Error, ErrorCode, Result, parameter::ParameterType, value::Value};
+use tidegate_core::{Error, ErrorCode, Result, error::Fault, parameter::ParameterType, value::Value};
 use tidegate_statement::Bind;
 
 /// The digits of MySQL's longest `decimal`, and how many of them may stand after the point.
 const DECIMAL_DIGITS: i64 = 65;
 const DECIMAL_SCALE: i64 = 30;
 
-/// The values of a statement as the driver sends them. `InvalidArgument` for a value that MySQL has no place for.
+/// The values of a statement as the driver sends them. `InvalidArgument` for a value that MySQL has no place for, with
+/// the number of its placeholder as the field.
 pub(super) fn arguments(binds: &[Bind]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
-    for bind in binds {
-        add(&mut arguments, bind)?;
+    for (index, bind) in binds.iter().enumerate() {
+        add(&mut arguments, bind).map_err(|error| {
+            let fault = Fault::of(format!("${}", index + 1), error.message());
+            error.with_faults(vec![fault])
+        })?;
     }
     Ok(arguments)
 }

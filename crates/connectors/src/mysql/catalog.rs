@@ -6,7 +6,7 @@ use tidegate_core::{
     catalog::{ForeignKey, Schema, Table, TableColumn, TableDetail, TableKind},
 };
 
-use super::{decode, lease::Lease};
+use super::{decode::text, lease::Lease};
 
 const SCHEMAS: &str = "SELECT schema_name FROM information_schema.schemata \
     WHERE schema_name NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY schema_name";
@@ -104,9 +104,4 @@ fn keys_of(rows: &[MySqlRow]) -> (Vec<String>, Vec<ForeignKey>) {
         }
     }
     (primary_key, foreign_keys.into_iter().map(|(_, key)| key).collect())
-}
-
-/// A name or comment. MySQL 8 sends some of these as binary strings, which the driver would refuse to read as text.
-fn text(row: &MySqlRow, index: usize) -> Option<String> {
-    decode::bytes(row, index).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }

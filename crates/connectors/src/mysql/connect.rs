@@ -238,7 +238,11 @@ impl Session {
         let limit = left - (left / 10).min(Duration::from_millis(100));
         let limit = match self.product {
             Product::MariaDb => format!("max_statement_time = {:.3}", limit.as_secs_f64().max(0.001)),
-            Product::MySql => format!("max_execution_time = {}", limit.as_millis().max(1)),
+            // Plans come in the shape that MariaDB has too; servers before 8.3 know no other.
+            Product::MySql => format!(
+                "max_execution_time = {} /*!80300 , SESSION explain_json_format_version = 1 */",
+                limit.as_millis().max(1)
+            ),
         };
         // The access mode of the session outlives a commit that a statement implies, which ends that of the transaction.
         let mode = match access {
@@ -277,13 +281,18 @@ fn native_mode(mode: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
+    use rstest::rstest;
+    use test_servers::Server;
     use tidegate_core::{ErrorCode, source::Tls};
 
     use super::*;
 
+    #[rstest]
     #[tokio::test]
-    async fn the_engine_refuses_every_change_in_a_read_only_session() {
-        let server = test_servers::mariadb();
+    async fn the_engine_refuses_every_change_in_a_read_only_session(
+        #[values(test_servers::mariadb, test_servers::mysql)] server: fn() -> &'static Server,
+    ) {
+        let server = server();
         let endpoint = Endpoint {
             host: server.host.clone(),
             port: Some(server.port),
@@ -296,7 +305,7 @@ mod tests {
         let sessions = Arc::new(Sessions::new(&endpoint, Some(&credentials)));
         let deadline = Deadline::after(Instant::now(), Duration::from_secs(30));
         let mut lease = sessions.begin(Access::ReadWrite, deadline).await.unwrap();
-        sqlx::raw_sql("CREATE TABLE locked (id int)").execute(lease.connection()).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE IF NOT EXISTS locked (id int)").execute(lease.connection()).await.unwrap();
         lease.settle();
         lease.give_back().await;
 

@@ -12,16 +12,26 @@ use tidegate_core::{result::RowSink, value::Cell};
 use super::types::Encoding;
 
 /// Sends the cells of a row. `scratch` is the buffer of values that are rendered.
-pub(super) fn row(row: &MySqlRow, encodings: &[Encoding], scratch: &mut String, sink: &mut impl RowSink) {
+pub(super) fn row(row: &MySqlRow, encodings: &[Encoding], scratch: &mut String, sink: &mut impl RowSink) -> usize {
+    let mut size = 0;
     for (index, &encoding) in encodings.iter().enumerate() {
-        sink.cell(bytes(row, index).map_or(Cell::Null, |bytes| cell(encoding, bytes, scratch)));
+        let bytes = bytes(row, index);
+        size += bytes.map_or(0, <[u8]>::len);
+        sink.cell(bytes.map_or(Cell::Null, |bytes| cell(encoding, bytes, scratch)));
     }
+    size
 }
 
 /// The bytes of a value; `None` for NULL.
 pub(super) fn bytes(row: &MySqlRow, index: usize) -> Option<&[u8]> {
     // Reading a byte string is the identity, and fails for NULL only.
     row.try_get_raw(index).ok().and_then(|value| <&[u8] as Decode<MySql>>::decode(value).ok())
+}
+
+/// A name or comment of the catalog. MySQL sends some of these as binary strings, which the driver would refuse to read as
+/// text.
+pub(super) fn text(row: &MySqlRow, index: usize) -> Option<String> {
+    bytes(row, index).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn cell<'a>(encoding: Encoding, bytes: &'a [u8], scratch: &'a mut String) -> Cell<'a> {

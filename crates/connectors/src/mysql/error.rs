@@ -52,13 +52,16 @@ pub(super) fn of_statement(error: sqlx::Error, address: &str) -> Error {
         ),
         // The server shuts down, or this connection was killed.
         Some(state @ (1053 | 1080 | 1927, _)) => with_state(lost(address), state),
-        Some(state) => {
-            let faults = line(message).map(|line| Fault { line: Some(line), ..Fault::default() });
-            let faults = faults.map(|fault| Fault { message: message.to_owned(), ..fault }).into_iter().collect();
-            with_state(Error::new(ErrorCode::DatabaseError, message).with_faults(faults), state)
-        }
+        Some(state) => with_state(Error::new(ErrorCode::DatabaseError, message), state),
         None => match error {
             sqlx::Error::Io(error) => lost(address).with_context(error),
+            // `vector` is the one that MySQL has and the driver does not know.
+            sqlx::Error::Protocol(message) if message.contains("unknown column type") => Error::new(
+                ErrorCode::DatabaseError,
+                "a column has a type that cannot be read; turn it into text in the statement, a vector with \
+                 `VECTOR_TO_STRING(…)`",
+            )
+            .with_context(message),
             other => Error::new(ErrorCode::DatabaseError, format!("the answer of {address} cannot be read: {other}")),
         },
     }
@@ -90,9 +93,68 @@ fn with_state(error: Error, (number, state): (u16, Option<String>)) -> Error {
     }
 }
 
-/// The line of the statement that a syntax error names, at the end of its message.
-fn line(message: &str) -> Option<u32> {
-    message.rsplit_once(" at line ")?.1.parse().ok()
+/// The error of a statement, with the place of what the server's message quotes of it. The server tells the line of a
+/// syntax error alone, and nothing of a name that it does not know.
+pub(super) fn placed(error: Error, text: &str) -> Error {
+    if error.code() != ErrorCode::DatabaseError {
+        return error;
+    }
+    let message = error.message().to_owned();
+    let fault = match rest_and_line(&message) {
+        Some((rest, line)) => Some(match offset_of_rest(text, rest, line) {
+            Some(offset) => at(text, offset, message),
+            None => Fault { message, line: Some(line), ..Fault::default() },
+        }),
+        None => unknown_name(&message).and_then(|name| only_offset(text, name)).map(|offset| at(text, offset, message)),
+    };
+    error.with_faults(fault.into_iter().collect())
+}
+
+/// What a syntax error quotes, which is the rest of the statement or its first 80 characters, and the line.
+fn rest_and_line(message: &str) -> Option<(&str, u32)> {
+    let (before, line) = message.rsplit_once("' at line ")?;
+    let (_, rest) = before.split_once(" near '")?;
+    Some((rest, line.parse().ok()?))
+}
+
+fn offset_of_rest(text: &str, rest: &str, line: u32) -> Option<usize> {
+    if text.ends_with(rest) {
+        return Some(text.len() - rest.len());
+    }
+    let lines_before = usize::try_from(line).ok()?.checked_sub(1)?;
+    let begin: usize = text.split_inclusive('\n').take(lines_before).map(str::len).sum();
+    text.get(begin..)?.find(rest).map(|offset| begin + offset)
+}
+
+/// The name in `Unknown column 'a.b' in …`, `Table 'd.t' doesn't exist` and `FUNCTION d.f does not exist`.
+fn unknown_name(message: &str) -> Option<&str> {
+    let quoted =
+        ["Unknown column '", "Unknown table '", "Table '"].into_iter().find_map(|start| message.strip_prefix(start));
+    match quoted {
+        Some(rest) => rest.split_once('\'').map(|(name, _)| name),
+        None => message.strip_prefix("FUNCTION ")?.split_once(" does not exist").map(|(name, _)| name),
+    }
+}
+
+/// Where a name stands, when that is one place: as it is, or without what qualifies it.
+fn only_offset(text: &str, name: &str) -> Option<usize> {
+    let last = name.rsplit('.').next()?;
+    [name, last].into_iter().find_map(|name| {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+        let mut found = text.match_indices(name).map(|(at, _)| at).filter(|at| {
+            let (before, behind) =
+                (text.get(..*at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+            !before.ends_with(is_name) && !behind.starts_with(is_name)
+        });
+        found.next().filter(|_| found.next().is_none())
+    })
+}
+
+fn at(text: &str, offset: usize, message: String) -> Fault {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Fault::at(u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX), message)
 }
 
 #[cfg(test)]
@@ -125,9 +187,29 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::SourceUnavailable);
     }
 
+    fn place(message: &str, text: &str) -> Option<(Option<u32>, Option<u32>)> {
+        let error = placed(Error::new(ErrorCode::DatabaseError, message), text);
+        error.faults().first().map(|fault| (fault.line, fault.column))
+    }
+
     #[test]
-    fn the_line_of_a_syntax_error_is_read_from_its_message() {
-        assert_eq!(line("You have an error in your SQL syntax; … near 'x' at line 12"), Some(12));
-        assert_eq!(line("Unknown column 'at line 3x'"), None);
+    fn a_syntax_error_is_where_the_rest_of_the_statement_begins() {
+        let near = |rest: &str, line: u32| format!("You have an error; … to use near '{rest}' at line {line}");
+        let text = "SELECT 'é',\n  a FRM t\nWHERE b = 1";
+        assert_eq!(place(&near("FRM t\nWHERE b = 1", 2), text), Some((Some(2), Some(5))));
+        assert_eq!(place(&near("", 3), text), Some((Some(3), Some(12))));
+        let long = format!("SELECT 1,\nSELECT 2 {}", "+ 1 ".repeat(40));
+        assert_eq!(place(&near("SELECT 2 + 1 + 1", 2), &long), Some((Some(2), Some(1))));
+        assert_eq!(place(&near("something else", 2), text), Some((Some(2), None)));
+    }
+
+    #[test]
+    fn a_name_that_is_unknown_is_where_it_stands_alone() {
+        let text = "SELECT id,\n  f.nam, names FROM flights f JOIN `d`.gone ON f.id = gone2.id";
+        assert_eq!(place("Unknown column 'f.nam' in 'SELECT'", text), Some((Some(2), Some(3))));
+        assert_eq!(place("Unknown column 'nam' in 'SELECT'", text), Some((Some(2), Some(5))));
+        assert_eq!(place("Table 'd.gone' doesn't exist", text), Some((Some(2), Some(40))));
+        assert_eq!(place("Unknown column 'id' in 'field list'", text), None);
+        assert_eq!(place("Duplicate entry 'id' for key 'PRIMARY'", text), None);
     }
 }

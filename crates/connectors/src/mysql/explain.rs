@@ -5,14 +5,14 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use tidegate_core::{Error, Result};
 use tidegate_statement::Statement;
 
-use super::{bind, lease::Lease, run};
+use super::{bind, lease::Lease};
+use crate::connector::read_plan;
 
-/// The plan of a statement. The server runs nothing. It refuses to plan what writes in a transaction that only reads, so
-/// this takes the kind of transaction that the statement would run in, to be rolled back.
+/// The plan of a statement that was prepared before. The server runs nothing. It refuses to plan what writes in a
+/// transaction that only reads, so this takes the kind of transaction that the statement would run in, to be rolled back.
 pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<Json> {
     let arguments = bind::arguments(statement.binds())?;
-    // Checks the number of values, and the server's complaints about the statement do not count the prefix.
-    run::prepare(lease, statement).await?;
+    settle_on_format(lease).await?;
     let text = AssertSqlSafe(format!("EXPLAIN FORMAT=JSON {}", statement.text()));
     let row = match lease.connection().fetch_one(sqlx::query_with(text, arguments)).await {
         Ok(row) => row,
@@ -20,5 +20,24 @@ pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<
     };
     lease.settle();
     let plan: Vec<u8> = row.try_get_unchecked(0).map_err(Error::internal)?;
-    serde_json::from_slice(&plan).map_err(Error::internal)
+    read_plan(&plan)
+}
+
+/// MySQL has two formats of plans. The first is near to MariaDB's; the second, its default, has no plan of an `UPDATE`.
+/// Servers before 8.3 have the first only, and do not know the variable.
+async fn settle_on_format(lease: &mut Lease) -> Result<()> {
+    if lease.server().0 != "MySQL" {
+        return Ok(());
+    }
+    match sqlx::raw_sql("SET SESSION explain_json_format_version = 1").execute(lease.connection()).await {
+        Ok(_) => {
+            lease.settle();
+            Ok(())
+        }
+        Err(unknown @ sqlx::Error::Database(_)) => {
+            lease.fail(unknown);
+            Ok(())
+        }
+        Err(error) => Err(lease.fail(error)),
+    }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{TryStreamExt, stream::BoxStream};
 use sqlx::{
-    AssertSqlSafe, Either, Executor, Row, SqlSafeStr, Statement as _,
+    AssertSqlSafe, Connection as _, Either, Executor, Row, SqlSafeStr, Statement as _,
     mysql::{MySqlArguments, MySqlConnection, MySqlQueryResult, MySqlRow},
 };
 use tidegate_core::{
@@ -14,12 +14,15 @@ use tidegate_core::{
 use tidegate_statement::{Class, Statement};
 use tokio::time::timeout;
 
-use super::{decode, lease::Lease, types};
+use super::{decode, error, lease::Lease, types};
 
 /// How many more rows are read, and for how long, once the sink has enough: a page often ends just before its result does,
 /// and a session whose answer was read to the end can be used again. Reading a large result to its end would take seconds.
 const REST_ROWS: usize = 100;
 const REST_TIME: Duration = Duration::from_millis(10);
+
+/// After a row of so many bytes the driver gives back the memory that it read the row into.
+const LARGE_ROW: usize = 1 << 20;
 
 /// A statement that the server has prepared.
 pub(super) struct Prepared {
@@ -34,7 +37,7 @@ pub(super) async fn prepare(lease: &mut Lease, statement: &Statement) -> Result<
     let sql = AssertSqlSafe(Arc::clone(&text)).into_sql_str();
     let prepared = match lease.connection().prepare(sql).await {
         Ok(prepared) => prepared,
-        Err(error) => return Err(lease.fail(error)),
+        Err(error) => return Err(error::placed(lease.fail(error), &text)),
     };
     lease.settle();
     // The driver checks this as well, and would leave the connection waiting for an answer that never comes.
@@ -56,13 +59,19 @@ pub(super) async fn run<S: RowSink>(
     class: Class,
     sink: &mut S,
 ) -> Result<()> {
-    match stream(lease.connection(), prepared, arguments, class, sink).await {
+    let text = Arc::clone(&prepared.text);
+    let mut has_read_large_row = false;
+    let result = stream(lease.connection(), prepared, arguments, class, sink, &mut has_read_large_row).await;
+    if has_read_large_row {
+        lease.connection().shrink_buffers();
+    }
+    match result {
         Ok(End::Complete) => {
             lease.settle();
             Ok(())
         }
         Ok(End::Stopped) => Ok(()),
-        Err(Failure::Driver(error)) => Err(lease.fail(error)),
+        Err(Failure::Driver(error)) => Err(error::placed(lease.fail(error), &text)),
         Err(Failure::Sink(error)) => Err(error),
     }
 }
@@ -91,6 +100,7 @@ async fn stream<S: RowSink>(
     arguments: MySqlArguments,
     class: Class,
     sink: &mut S,
+    has_read_large_row: &mut bool,
 ) -> Result<End, Failure> {
     let Prepared { text, columns } = prepared;
     let has_rows = !columns.is_empty();
@@ -113,7 +123,9 @@ async fn stream<S: RowSink>(
                     sink.columns(types::columns(row.columns())).map_err(Failure::Sink)?;
                     encodings = types::encodings(row.columns());
                 }
-                decode::row(&row, &encodings, &mut scratch, sink);
+                *has_read_large_row |= decode::row(&row, &encodings, &mut scratch, sink) > LARGE_ROW;
+                // It is not held while more is read.
+                drop(row);
                 let mut flow = sink.end_row();
                 if flow.is_continue() && sink.wants_drain() {
                     flow = sink.drain().await;

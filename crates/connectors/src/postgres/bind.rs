@@ -27,7 +27,7 @@ use sqlx::{
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, types::Oid},
 };
-use tidegate_core::{Error, ErrorCode, Result, value::Value};
+use tidegate_core::{Error, ErrorCode, Result, error::Fault, value::Value};
 use tidegate_statement::Bind;
 use uuid::Uuid;
 
@@ -91,7 +91,7 @@ pub(super) async fn arguments(session: &mut Session, types: &[PgTypeInfo], binds
         } else {
             buffer.clear();
             encode(&bind.value, Kind::of(info).as_ref(), &mut buffer)
-                .map_err(|unfit| unfit.error(index, bind, info))?;
+                .map_err(|unfit| unfit.error(ErrorCode::InvalidArgument, index, bind, info))?;
             Encoded(Some(&buffer))
         };
         arguments.add(encoded).map_err(Error::internal)?;
@@ -126,8 +126,36 @@ async fn parse_on_server(session: &mut Session, types: &[PgTypeInfo], binds: &[B
     }
     match sqlx::query_with(AssertSqlSafe(casts), texts).fetch_one(&mut session.connection).await {
         Ok(row) => Ok(Some(row)),
-        Err(failure) => Err(error::argument(&failure)),
+        Err(failure) => {
+            Err(refused_text(session, types, binds).await.unwrap_or_else(|| error::running(&failure, None)))
+        }
     }
+}
+
+/// The error of the first text that the server refuses by itself.
+async fn refused_text(session: &mut Session, types: &[PgTypeInfo], binds: &[Bind]) -> Option<Error> {
+    for (index, (info, bind)) in types.iter().zip(binds).enumerate() {
+        let Some(text) = text_for_server(info, bind) else { continue };
+        session.restart().await.ok()?;
+        let cast = AssertSqlSafe(format!("SELECT $1::text::{}", cast_name(info)));
+        if let Err(failure) = sqlx::query(cast).bind(text).fetch_one(&mut session.connection).await {
+            return Some(error::argument(&failure, index + 1));
+        }
+    }
+    None
+}
+
+/// Refuses a statement whose placeholders have types that the values of its parameters never fit.
+pub(super) fn check(types: &[PgTypeInfo], binds: &[Bind]) -> Result<()> {
+    for (index, (info, bind)) in types.iter().zip(binds).enumerate() {
+        if bind.value != Value::Null
+            && text_for_server(info, bind).is_none()
+            && encode(&bind.value, Kind::of(info).as_ref(), &mut Vec::new()) == Err(Unfit::Type)
+        {
+            return Err(Unfit::Type.error(ErrorCode::InvalidStatement, index, bind, info));
+        }
+    }
+    Ok(())
 }
 
 /// The name of a type in a cast that neither cuts nor pads, as `bit` and `char` without a length would.
@@ -150,7 +178,7 @@ enum Unfit {
 }
 
 impl Unfit {
-    fn error(self, index: usize, bind: &Bind, info: &PgTypeInfo) -> Error {
+    fn error(self, code: ErrorCode, index: usize, bind: &Bind, info: &PgTypeInfo) -> Error {
         let (number, wanted, given) = (index + 1, database_type(info), bind.kind.as_str());
         let message = match (self, &bind.value) {
             (Self::Range, Value::Integer(value)) => {
@@ -163,7 +191,8 @@ impl Unfit {
                  or cast the placeholder in the statement"
             ),
         };
-        Error::new(ErrorCode::InvalidArgument, message)
+        let fault = Fault::of(format!("${number}"), message.clone());
+        Error::new(code, message).with_faults(vec![fault])
     }
 }
 

@@ -7,7 +7,9 @@
 
 use std::{
     mem,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -121,8 +123,8 @@ impl Sessions {
             let patience = if was_idle { LIVENESS_TIMEOUT } else { Duration::MAX };
             match timeout(patience, session.begin()).await {
                 Ok(Ok(())) => return Ok(session),
-                // An idle connection may have died, and BEGIN changes nothing: another one may try.
-                Ok(Err(failure)) if was_idle && error::is_disconnected(&failure) => session.guard.disarm(),
+                // An idle connection may have died, or not been reset, and BEGIN changes nothing: another one may try.
+                Ok(Err(_)) if was_idle => session.guard.disarm(),
                 // Its connection was cut without a word, and so were those that have been idle for longer.
                 Err(_) => {
                     session.guard.disarm();
@@ -144,7 +146,18 @@ impl Sessions {
         };
         let guard = CancelOnDrop { armed: Some((Arc::clone(pool), permit)), process: backend.process };
         let connection = backend.connection;
-        Ok((Session { connection, is_running: false, class, deadline, is_spoilt: false, guard }, was_idle))
+        Ok((
+            Session {
+                connection,
+                is_running: false,
+                has_read_large_row: false,
+                class,
+                deadline,
+                is_spoilt: false,
+                guard,
+            },
+            was_idle,
+        ))
     }
 
     /// Closes the idle connections at once and the others after their use.
@@ -250,6 +263,8 @@ pub(super) struct Session {
     /// Whether rows of a statement are still to be read. Such a session is dropped rather than rolled back, which
     /// would have to read them all.
     pub(super) is_running: bool,
+    /// Whether the driver's buffers have grown by a large row.
+    pub(super) has_read_large_row: bool,
     class: Class,
     deadline: Deadline,
     is_spoilt: bool,
@@ -321,8 +336,19 @@ impl Session {
     }
 
     /// Undoes everything the transaction did, changed settings of the session included.
+    ///
+    /// After a transaction that only read, this does not wait for the server's answer: it comes before that to whatever
+    /// the session is used for next. One poll sends the message, for the server reads while it has nothing to do.
     pub(super) async fn roll_back(mut self) {
-        if self.class > Class::Write || sqlx::raw_sql(ROLLBACK).execute(&mut self.connection).await.is_err() {
+        let failed = {
+            let mut rollback = pin!(sqlx::raw_sql(ROLLBACK).execute(&mut self.connection));
+            match self.class {
+                Class::Read => matches!(futures::poll!(rollback.as_mut()), Poll::Ready(Err(_))),
+                Class::Write => rollback.await.is_err(),
+                _ => true,
+            }
+        };
+        if failed {
             self.spoil();
         }
         self.put_back().await;

@@ -21,15 +21,6 @@ fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
 }
 
-/// Whether the session is gone, rather than the statement wrong.
-pub(super) fn is_disconnected(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-        // The server says so before it hangs up: it is shut down, or an administrator ended the session.
-        _ => database(error).is_some_and(|error| matches!(error.code(), "57P01" | "57P02" | "57P05" | "25P03")),
-    }
-}
-
 /// Whether a statement that was prepared earlier no longer fits the tables, or is not known to the session any more.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| match error.code() {
@@ -147,11 +138,13 @@ pub(super) fn running(error: &sqlx::Error, text: Option<&str>) -> Error {
     }
 }
 
-/// The error of a text that the server should have turned into the type of its placeholder.
-pub(super) fn argument(error: &sqlx::Error) -> Error {
+/// The error of a text that the server should have turned into the type of its placeholder, which is counted from 1.
+pub(super) fn argument(error: &sqlx::Error, placeholder: usize) -> Error {
     match database(error) {
         Some(error) if error.code().starts_with("22") => {
-            Error::new(ErrorCode::InvalidArgument, error.message()).with_sqlstate(error.code())
+            let message = format!("{}, for ${placeholder}", error.message());
+            let fault = Fault::of(format!("${placeholder}"), message.clone());
+            Error::new(ErrorCode::InvalidArgument, message).with_sqlstate(error.code()).with_faults(vec![fault])
         }
         _ => running(error, None),
     }

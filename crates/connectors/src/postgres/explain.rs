@@ -11,6 +11,7 @@ use super::{
     error,
     prepare::{infer, parameters, prepare},
 };
+use crate::connector::read_plan;
 
 /// The plan of a statement, in a transaction that only reads: the server plans what writes too, and runs nothing.
 pub(super) async fn explain(session: &mut Session, statement: &Statement) -> Result<Json> {
@@ -23,5 +24,5 @@ pub(super) async fn explain(session: &mut Session, statement: &Statement) -> Res
     let row = session.connection.fetch_one(prepared.query_with(arguments)).await.map_err(failed)?;
     let plan = row.try_get_raw(0).map_err(Error::internal)?;
     let plan = plan.as_bytes().map_err(Error::internal)?;
-    serde_json::from_slice(plan).map_err(Error::internal)
+    read_plan(plan)
 }

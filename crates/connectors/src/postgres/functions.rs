@@ -4,19 +4,14 @@
 //! `VOLATILE` may do anything, and a read-only transaction keeps it from changing tables, but not from ending sessions,
 //! taking locks or reaching outside.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use moka::sync::Cache;
 use sqlx::Row;
 use tidegate_core::{Error, ErrorCode, Result};
 use tidegate_statement::Calls;
 
 use super::{connect::Session, error};
-
-/// How long an answer of the server is believed. A function may be made, or change, in between.
-const BELIEVED: Duration = Duration::from_secs(60);
-/// How many answers are kept.
-const ANSWERS: u64 = 4_096;
+use crate::harmless::HarmlessCalls;
 
 /// The first function of these names that is volatile and not the engine's own. An aggregate is as volatile as what it
 /// is made of.
@@ -35,17 +30,17 @@ const VOLATILE: &str = "\
 
 /// What the server has said of functions.
 pub(super) struct Functions {
-    harmless: Cache<Arc<Calls>, ()>,
+    harmless: HarmlessCalls,
 }
 
 impl Functions {
     pub(super) fn new() -> Self {
-        Self { harmless: Cache::builder().max_capacity(ANSWERS).time_to_live(BELIEVED).build() }
+        Self { harmless: HarmlessCalls::new() }
     }
 
     /// Fails with `StatementNotAllowed` when one of the functions may do more than read.
     pub(super) async fn require_harmless(&self, session: &mut Session, calls: &Arc<Calls>) -> Result<()> {
-        if calls.is_empty() || self.harmless.contains_key(calls) {
+        if calls.is_empty() || self.harmless.contains(calls) {
             return Ok(());
         }
         let volatile = sqlx::query(VOLATILE)
@@ -55,7 +50,7 @@ impl Functions {
             .await
             .map_err(|failure| error::running(&failure, None))?;
         let Some(row) = volatile else {
-            self.harmless.insert(Arc::clone(calls), ());
+            self.harmless.insert(calls);
             return Ok(());
         };
         let name: String = row.try_get(0).map_err(Error::internal)?;

@@ -21,8 +21,19 @@ const REST_ROWS: usize = 1_024;
 /// And so does waiting this long for them.
 const REST_TIME: Duration = Duration::from_millis(50);
 
+/// After a row of so many bytes the driver gives back the memory that it read the row into.
+const LARGE_ROW: usize = 1 << 20;
+
 /// Runs a statement and streams its rows into the sink.
 pub(super) async fn run<S: RowSink>(session: &mut Session, statement: &Statement, sink: &mut S) -> Result<()> {
+    let result = run_prepared(session, statement, sink).await;
+    if std::mem::take(&mut session.has_read_large_row) {
+        session.connection.shrink_buffers();
+    }
+    result
+}
+
+async fn run_prepared<S: RowSink>(session: &mut Session, statement: &Statement, sink: &mut S) -> Result<()> {
     let prepared = prepare(session, statement.text(), statement.binds()).await?;
     match stream(session, statement, prepared, sink).await? {
         Progress::Done => Ok(()),
@@ -55,7 +66,9 @@ async fn stream<S: RowSink>(
 ) -> Result<Progress> {
     let arguments = bind::arguments(session, prepared.parameters(), statement.binds()).await?;
     let Prepared { statement: query, columns, kinds } = prepared;
-    let failed = |failure: sqlx::Error| error::running(&failure, Some(statement.text()));
+    // What casts the columns of the statement counts its characters otherwise.
+    let text = Some(statement.text()).filter(|text| query.sql().as_str() == *text);
+    let failed = |failure: sqlx::Error| error::running(&failure, text);
 
     session.is_running = true;
     let mut rows = session.connection.fetch_many(query.query_with(arguments));
@@ -72,7 +85,9 @@ async fn stream<S: RowSink>(
     while let Some(item) = next {
         match item {
             Either::Right(row) if !is_cut => {
-                send(&row, &kinds, &mut scratch, sink)?;
+                session.has_read_large_row |= send(&row, &kinds, &mut scratch, sink)? > LARGE_ROW;
+                // It is not held while more is read.
+                drop(row);
                 is_cut = sink.end_row().is_break() || (sink.wants_drain() && sink.drain().await.is_break());
                 if is_cut && statement.class() == Class::Read {
                     session.is_running = !reads_to_its_end(rows).await;
@@ -96,8 +111,9 @@ async fn stream<S: RowSink>(
     Ok(Progress::Done)
 }
 
-/// Sends the cells of a row.
-fn send<S: RowSink>(row: &PgRow, kinds: &[Kind], scratch: &mut String, sink: &mut S) -> Result<()> {
+/// Sends the cells of a row, and gives back their bytes.
+fn send<S: RowSink>(row: &PgRow, kinds: &[Kind], scratch: &mut String, sink: &mut S) -> Result<usize> {
+    let mut size = 0;
     for (index, kind) in kinds.iter().enumerate() {
         let value = row.try_get_raw(index).map_err(Error::internal)?;
         // A value without bytes is NULL.
@@ -105,13 +121,14 @@ fn send<S: RowSink>(row: &PgRow, kinds: &[Kind], scratch: &mut String, sink: &mu
             sink.cell(Cell::Null);
             continue;
         };
+        size += bytes.len();
         let cell = decode::cell(kind, bytes, scratch).map_err(|_| {
             let message = format!("column {} has a value that cannot be read; cast it to text", index + 1);
             Error::new(ErrorCode::DatabaseError, message).with_context(format_args!("malformed {kind:?}"))
         })?;
         sink.cell(cell);
     }
-    Ok(())
+    Ok(size)
 }
 
 /// Reads what is left of a result, if it is little.

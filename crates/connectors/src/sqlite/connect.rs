@@ -1,15 +1,15 @@
 //! How are sessions opened, protected and reset?
 //!
 //! SQLite has no server to cancel a statement on: a session is an open file, used by one blocking thread at a time, and
-//! the progress handler stops a statement when its call is over. It cannot stop a single instruction: `instr`, `trim`,
-//! `replace` and a few more take time that grows with the square of a text. Such a call ends at its deadline too, but
-//! its session is not free before the instruction has ended.
+//! the progress handler stops a statement when its call is over. SQLite asks it only where a statement jumps. So no
+//! function may take long, which `functions.rs` sees to, and a statement that applies hundreds of them to long values in
+//! one row goes on until that row is done. Its call ends at the deadline, and its session is free a little later.
 
 use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     call::{self, Call},
-    error,
+    error, functions,
     location::{FileId, Location},
     lock::{self, Access},
 };
@@ -140,6 +140,8 @@ pub(super) struct Session {
     call: Arc<Mutex<Option<Arc<Call>>>>,
     /// Set while it runs statements of its own.
     own: Arc<AtomicBool>,
+    /// The limit of values, in bytes.
+    max_length: Arc<AtomicUsize>,
 }
 
 impl Session {
@@ -158,9 +160,11 @@ impl Session {
             Some(move || lock(&watched).as_ref().is_some_and(|call| call.is_over())),
         );
         let own = Arc::new(AtomicBool::new(false));
-        let session = Self { connection, access, file, call: slot, own };
+        let session = Self { connection, access, file, call: slot, own, max_length: Arc::default() };
         session.watch(call)?;
+        session.limit_length(0)?;
         lock::restrict(&session.connection, access)?;
+        functions::replace(&session.connection, Arc::clone(&session.max_length))?;
         Ok(session)
     }
 
@@ -193,7 +197,14 @@ impl Session {
     }
 
     fn begin_call(&self, call: &Arc<Call>) -> Result<()> {
-        self.watch(call).map_err(error::running)
+        self.limit_length(0).and_then(|()| self.watch(call)).map_err(error::running)
+    }
+
+    /// Lets values be as long as the byte budget of its call allows.
+    pub(super) fn limit_length(&self, byte_budget: u64) -> rusqlite::Result<()> {
+        let length = lock::limit_length(&self.connection, byte_budget)?;
+        self.max_length.store(length, Ordering::Relaxed);
+        Ok(())
     }
 
     fn watch(&self, call: &Arc<Call>) -> rusqlite::Result<()> {

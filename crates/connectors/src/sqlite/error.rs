@@ -5,6 +5,9 @@ use tidegate_core::{Error, ErrorCode, error::Fault};
 
 use super::{call, location::Location};
 
+/// What SQLite says of a value beyond its limit; a statement can be too big as well.
+const VALUE_TOO_BIG: &str = "string or blob too big";
+
 /// A statement could not be prepared. `text` is all of it, for the place of the fault.
 pub(super) fn preparing(failure: Failure, text: &str) -> Error {
     match failure {
@@ -75,7 +78,15 @@ fn refused(error: ffi::Error, message: String) -> Error {
         // The plain code is a write that was refused; its extended ones are states of the file.
         Sqlite::ReadOnly if error.extended_code == ffi::SQLITE_READONLY => not_allowed(&message),
         Sqlite::AuthorizationForStatementDenied => unauthorized(&message),
+        Sqlite::TooBig if message == VALUE_TOO_BIG => Error::new(
+            ErrorCode::LimitExceeded,
+            "a value is much larger than the byte budget: leave it out, or ask for its length() instead",
+        ),
         Sqlite::TooBig => Error::new(ErrorCode::LimitExceeded, message),
+        Sqlite::OutOfMemory => Error::new(
+            ErrorCode::LimitExceeded,
+            "the statement takes more memory than sqlite sources may have: gather fewer rows into one value",
+        ),
         // An empty statement is the only wrong use that a caller can bring about.
         Sqlite::ApiMisuse => Error::new(ErrorCode::InvalidStatement, "the statement is empty"),
         Sqlite::ReadOnly

@@ -35,12 +35,18 @@ impl Access {
     }
 }
 
-/// The largest value and row, in bytes. Larger ones fail before memory is taken for them.
-const MAX_LENGTH: i32 = 64 << 20;
+/// The largest value and row that any call may ask for, in bytes.
+const MAX_LENGTH: usize = 64 << 20;
+/// What a value may be longer than the byte budget of its call. Three values of that length, which is what a function
+/// takes with its argument, its result and a copy, are within three times the budget and ten megabytes.
+const ABOVE_BUDGET: usize = 3 << 20;
+/// The most memory of all sessions of the process. What gathers rows, such as `json_group_array`, has no other limit.
+const MAX_HEAP: u32 = 256 << 20;
 /// The longest statement, in bytes.
 const MAX_SQL_LENGTH: i32 = 1 << 20;
-/// The longest pattern of `LIKE` and `GLOB`, in bytes; the time of a match may grow with its square.
-const MAX_PATTERN_LENGTH: i32 = 1_000;
+/// The longest pattern of `LIKE` and `GLOB`, in bytes: a match may take as many steps as the pattern has bytes, for each
+/// byte of the text.
+const MAX_PATTERN_LENGTH: i32 = 128;
 /// The deepest nesting of an expression.
 const MAX_EXPRESSION_DEPTH: i32 = 500;
 /// The most instructions of a compiled statement.
@@ -49,7 +55,6 @@ const MAX_INSTRUCTIONS: i32 = 1_000_000;
 /// Settings of every session. They are made before the authorizer keeps statements from undoing them.
 pub(super) fn restrict(connection: &Connection, access: Access) -> rusqlite::Result<()> {
     for (limit, value) in [
-        (Limit::SQLITE_LIMIT_LENGTH, MAX_LENGTH),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_LENGTH),
         (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_LENGTH),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, MAX_EXPRESSION_DEPTH),
@@ -74,10 +79,21 @@ pub(super) fn restrict(connection: &Connection, access: Access) -> rusqlite::Res
     }
     // The file may be hostile: check its pages, and read them instead of mapping them.
     connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")?;
+    // It is one limit for the process, which this can set and lower, and never raise.
+    connection.execute_batch(&format!("PRAGMA hard_heap_limit = {MAX_HEAP}"))?;
     if access == Access::Read {
         connection.execute_batch("PRAGMA query_only = ON")?;
     }
     Ok(())
+}
+
+/// Limits the length of values for a call with this byte budget. Larger ones fail before memory is taken for them. Gives
+/// back the limit, in bytes.
+pub(super) fn limit_length(connection: &Connection, byte_budget: u64) -> rusqlite::Result<usize> {
+    let budget = usize::try_from(byte_budget).unwrap_or(usize::MAX);
+    let length = budget.saturating_add(ABOVE_BUDGET).min(MAX_LENGTH);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(length).unwrap_or(i32::MAX))?;
+    Ok(length)
 }
 
 /// Makes SQLite ask, for every statement, whether it may do what it is about to do. What is not listed is refused.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
-use test_servers::mariadb;
+use test_servers::Server;
 use tidegate_connectors::{Connector, mysql::MysqlConnector};
 use tidegate_core::{
     Result,
@@ -18,31 +18,69 @@ use tidegate_core::{
 };
 use tidegate_statement::{Dialect, Statement};
 
-/// Where the server is. `database` has to begin with `tidegate`.
-pub(crate) fn endpoint(database: &str) -> Endpoint {
-    let server = mariadb();
-    Endpoint {
-        host: server.host.clone(),
-        port: Some(server.port),
-        database: database.to_owned(),
-        user: server.user.clone(),
-        tls: Tls { mode: TlsMode::Off, ca: None },
-        max_sessions: 2,
+/// The products that speak this protocol. A test says `#[values(MariaDb, MySql)]` and runs on each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    MariaDb,
+    MySql,
+}
+
+impl Product {
+    pub(crate) fn server(self) -> &'static Server {
+        match self {
+            Self::MariaDb => test_servers::mariadb(),
+            Self::MySql => test_servers::mysql(),
+        }
+    }
+
+    /// Where the server is. `database` has to begin with `tidegate`.
+    pub(crate) fn endpoint(self, database: &str) -> Endpoint {
+        let server = self.server();
+        Endpoint {
+            host: server.host.clone(),
+            port: Some(server.port),
+            database: database.to_owned(),
+            user: server.user.clone(),
+            tls: Tls { mode: TlsMode::Off, ca: None },
+            max_sessions: 2,
+        }
+    }
+
+    pub(crate) fn credentials(self) -> Credentials {
+        Credentials { password: self.server().password.clone().into() }
+    }
+
+    pub(crate) fn connector(self) -> MysqlConnector {
+        MysqlConnector::new(&self.endpoint(&self.server().database), Some(&self.credentials())).unwrap()
+    }
+
+    pub(crate) fn connector_with_one_session(self) -> MysqlConnector {
+        let endpoint = Endpoint { max_sessions: 1, ..self.endpoint(&self.server().database) };
+        MysqlConnector::new(&endpoint, Some(&self.credentials())).unwrap()
+    }
+
+    /// Runs statements that prepare a test, several at once, beside the connector.
+    pub(crate) async fn set_up(self, text: &str) {
+        let mut connection = MySqlConnection::connect(&self.server().admin_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+    }
+
+    /// Waits until the server runs as many statements whose text holds `marker`.
+    pub(crate) async fn await_running(self, marker: &str, count: u64) {
+        let observer = self.connector();
+        let query = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%{marker}%' AND id <> CONNECTION_ID()"
+        );
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while single(&observer, &query).await != format!("Integer({count})") {
+            assert!(Instant::now() < give_up, "not {count} statements with {marker}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
-pub(crate) fn credentials() -> Credentials {
-    Credentials { password: mariadb().password.clone().into() }
-}
-
-pub(crate) fn connector() -> MysqlConnector {
-    MysqlConnector::new(&endpoint(&mariadb().database), Some(&credentials())).unwrap()
-}
-
-pub(crate) fn connector_with_one_session() -> MysqlConnector {
-    let endpoint = Endpoint { max_sessions: 1, ..endpoint(&mariadb().database) };
-    MysqlConnector::new(&endpoint, Some(&credentials())).unwrap()
-}
+/// Begins a statement that selects from `n`, which has the numbers `i` from 1 to 1000.
+pub(crate) const NUMBERS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
 
 pub(crate) fn deadline() -> Deadline {
     deadline_in(Duration::from_secs(30))
@@ -54,12 +92,6 @@ pub(crate) fn deadline_in(time: Duration) -> Deadline {
 
 pub(crate) fn statement(text: &str) -> Arc<Statement> {
     Arc::new(Statement::raw(text, Dialect::Mysql).unwrap())
-}
-
-/// Runs statements that prepare a test, several at once, beside the connector.
-pub(crate) async fn set_up(text: &str) {
-    let mut connection = MySqlConnection::connect(&mariadb().admin_url()).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
 }
 
 /// What a statement gave; cells as their debug text.
@@ -113,17 +145,4 @@ pub(crate) async fn single(connector: &MysqlConnector, text: &str) -> String {
     let recording = run(connector, text).await;
     assert_eq!((recording.rows.len(), recording.rows[0].len()), (1, 1), "{text}");
     recording.rows[0][0].clone()
-}
-
-/// Waits until the server runs as many statements whose text holds `marker`.
-pub(crate) async fn await_running(marker: &str, count: u64) {
-    let observer = connector();
-    let query = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%{marker}%' AND id <> CONNECTION_ID()"
-    );
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while single(&observer, &query).await != format!("Integer({count})") {
-        assert!(Instant::now() < give_up, "not {count} statements with {marker}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

@@ -1,14 +1,19 @@
 //! Every type comes back exact, or as the documentation says.
 
+use rstest::rstest;
 use tidegate_connectors::Connector;
-use tidegate_core::result::ColumnType;
+use tidegate_core::{ErrorCode, result::ColumnType};
 
-use crate::source::{connector, deadline, run, set_up, statement};
+use crate::source::{
+    Product::{self, MariaDb, MySql},
+    Recording, deadline, run, single, statement,
+};
 
 /// A declared type, a value of it, and what comes back: the database's name, the column type and the cell.
 type Case = (&'static str, &'static str, &'static str, ColumnType, &'static str);
 
-const CASES: &[Case] = &[
+/// The types of both products.
+const COMMON: &[Case] = &[
     ("tinyint", "-128", "TINYINT", ColumnType::Integer, "Integer(-128)"),
     ("tinyint(1)", "2", "TINYINT", ColumnType::Integer, "Integer(2)"),
     ("tinyint(1) unsigned", "255", "TINYINT UNSIGNED", ColumnType::Integer, "Unsigned(255)"),
@@ -62,15 +67,6 @@ const CASES: &[Case] = &[
     ("binary(3)", "'ab'", "BINARY", ColumnType::Binary, "Bytes([97, 98, 0])"),
     ("varbinary(9)", "'text'", "VARBINARY", ColumnType::Binary, "Bytes([116, 101, 120, 116])"),
     ("blob", "0xff00", "BLOB", ColumnType::Binary, "Bytes([255, 0])"),
-    ("json", "'{\"a\": 1.10}'", "TEXT", ColumnType::String, r#"Text("{\"a\": 1.10}")"#),
-    (
-        "uuid",
-        "'123e4567-e89b-12d3-a456-426655440000'",
-        "CHAR",
-        ColumnType::String,
-        r#"Text("123e4567-e89b-12d3-a456-426655440000")"#,
-    ),
-    ("inet6", "'::1'", "CHAR", ColumnType::String, r#"Text("::1")"#),
     ("date", "'9999-12-31'", "DATE", ColumnType::Date, r#"Text("9999-12-31")"#),
     ("date", "'0000-00-00'", "DATE", ColumnType::Date, r#"Text("0000-00-00")"#),
     ("date", "'2024-05-00'", "DATE", ColumnType::Date, r#"Text("2024-05-00")"#),
@@ -91,38 +87,69 @@ const CASES: &[Case] = &[
         r#"Text("2024-02-29T12:00:00.500000Z")"#,
     ),
     ("timestamp null", "'0000-00-00 00:00:00'", "TIMESTAMP", ColumnType::Timestamp, r#"Text("0000-00-00T00:00:00Z")"#),
-    ("time(6)", "'-838:59:59.999999'", "TIME", ColumnType::Time, r#"Text("-838:59:59.999999")"#),
+    ("time(6)", "'-838:59:58.999999'", "TIME", ColumnType::Time, r#"Text("-838:59:58.999999")"#),
     ("time", "'838:59:59'", "TIME", ColumnType::Time, r#"Text("838:59:59")"#),
     ("time", "'0:00:00'", "TIME", ColumnType::Time, r#"Text("00:00:00")"#),
     (
         "point",
-        "ST_GeomFromText('POINT(1 2)', 4326)",
+        "ST_GeomFromText('POINT(1 2)', 3857)",
         "GEOMETRY",
         ColumnType::Binary,
-        "Bytes([230, 16, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 240, 63, 0, 0, 0, 0, 0, 0, 0, 64])",
+        "Bytes([17, 15, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 240, 63, 0, 0, 0, 0, 0, 0, 0, 64])",
     ),
 ];
 
+const OF_MARIADB: &[Case] = &[
+    ("json", "'{\"a\": 1.10}'", "TEXT", ColumnType::String, r#"Text("{\"a\": 1.10}")"#),
+    (
+        "uuid",
+        "'123e4567-e89b-12d3-a456-426655440000'",
+        "CHAR",
+        ColumnType::String,
+        r#"Text("123e4567-e89b-12d3-a456-426655440000")"#,
+    ),
+    ("inet6", "'::1'", "CHAR", ColumnType::String, r#"Text("::1")"#),
+];
+
+const OF_MYSQL: &[Case] = &[
+    // The server stores the number, not its digits.
+    ("json", "'{\"a\": 1.10}'", "JSON", ColumnType::Json, r#"Json("{\"a\": 1.1}")"#),
+    ("json", "'\"text\"'", "JSON", ColumnType::Json, r#"Json("\"text\"")"#),
+];
+
+impl Product {
+    /// The types to try.
+    fn cases(self) -> Vec<Case> {
+        let own = match self {
+            MariaDb => OF_MARIADB,
+            MySql => OF_MYSQL,
+        };
+        [COMMON, own].concat()
+    }
+}
+
+#[rstest]
 #[tokio::test]
-async fn every_type_comes_back_exact_or_as_documented() {
-    let connector = connector();
+async fn every_type_comes_back_exact_or_as_documented(#[values(MariaDb, MySql)] on: Product) {
+    let connector = on.connector();
+    let cases = on.cases();
     let name = |index: usize| format!("c{index}");
     let definitions: Vec<_> =
-        CASES.iter().enumerate().map(|(index, case)| format!("{} {}", name(index), case.0)).collect();
-    let values: Vec<_> = CASES.iter().map(|case| case.1).collect();
-    set_up(&format!(
-        "DROP TABLE IF EXISTS every_type; CREATE TABLE every_type (id int primary key, {}); \
+        cases.iter().enumerate().map(|(index, case)| format!("{} {}", name(index), case.0)).collect();
+    let values: Vec<_> = cases.iter().map(|case| case.1).collect();
+    on.set_up(&format!(
+        "SET sql_mode = ''; DROP TABLE IF EXISTS every_type; CREATE TABLE every_type (id int primary key, {}); \
          INSERT INTO every_type VALUES (1, {}); INSERT INTO every_type (id) VALUES (2)",
         definitions.join(", "),
         values.join(", ")
     ))
     .await;
 
-    let names: Vec<_> = (0..CASES.len()).map(name).collect();
+    let names: Vec<_> = (0..cases.len()).map(name).collect();
     let query = format!("SELECT {} FROM every_type ORDER BY id", names.join(", "));
     let recording = run(&connector, &query).await;
     let columns = recording.columns.as_ref().unwrap();
-    for (index, &(declared, value, database_type, kind, cell)) in CASES.iter().enumerate() {
+    for (index, &(declared, value, database_type, kind, cell)) in cases.iter().enumerate() {
         let column = &columns[index];
         let got =
             (column.name.clone(), column.database_type.as_deref(), column.kind, recording.rows[0][index].as_str());
@@ -134,9 +161,10 @@ async fn every_type_comes_back_exact_or_as_documented() {
     assert_eq!(&described, columns, "what is described is what comes");
 }
 
+#[rstest]
 #[tokio::test]
-async fn expressions_have_the_types_that_the_server_gives_them() {
-    let connector = connector();
+async fn expressions_have_the_types_that_the_server_gives_them(#[values(MariaDb, MySql)] on: Product) {
+    let connector = on.connector();
     let recording = run(
         &connector,
         "SELECT NULL AS n, 1 = 1 AS b, 1 / 3 AS d, CAST('a' AS BINARY) AS x, JSON_OBJECT('a', 1.10) AS j, \
@@ -144,14 +172,18 @@ async fn expressions_have_the_types_that_the_server_gives_them() {
     )
     .await;
     let kinds: Vec<_> = recording.columns.unwrap().iter().map(|column| column.kind).collect();
-    use ColumnType::{Any, Binary, Decimal, Integer, String};
-    assert_eq!(kinds, [Any, Integer, Decimal, Binary, String, String, Integer, Integer]);
+    use ColumnType::{Any, Binary, Decimal, Integer, Json, String};
+    let (json, document) = match on {
+        MariaDb => (String, r#"Text("{\"a\": 1.10}")"#),
+        MySql => (Json, r#"Json("{\"a\": 1.10}")"#),
+    };
+    assert_eq!(kinds, [Any, Integer, Decimal, Binary, json, String, Integer, Integer]);
     let cells = [
         "Null",
         "Integer(1)",
         r#"Decimal("0.3333")"#,
         "Bytes([97])",
-        r#"Text("{\"a\": 1.10}")"#,
+        document,
         r#"Text("a1")"#,
         "Integer(0)",
         "Integer(36)",
@@ -159,11 +191,26 @@ async fn expressions_have_the_types_that_the_server_gives_them() {
     assert_eq!(recording.rows, [cells]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn columns_are_announced_without_rows_and_names_may_repeat() {
-    let connector = connector();
+async fn columns_are_announced_without_rows_and_names_may_repeat(#[values(MariaDb, MySql)] on: Product) {
+    let connector = on.connector();
     let recording = run(&connector, "SELECT 1 AS same, 'a' AS same FROM DUAL WHERE 1 = 0").await;
     let columns = recording.columns.unwrap();
     assert!(columns.iter().all(|column| column.name == "same"), "{columns:?}");
     assert_eq!((columns.len(), recording.rows.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_type_that_the_driver_does_not_know_says_how_to_read_it() {
+    let connector = MySql.connector_with_one_session();
+    MySql.set_up("DROP TABLE IF EXISTS vectors; CREATE TABLE vectors (v vector(2)); INSERT INTO vectors VALUES (TO_VECTOR('[1,2]'))").await;
+    let (_, ran) = connector.run(statement("SELECT v FROM vectors"), deadline(), Recording::default()).await;
+    let error = ran.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::DatabaseError);
+    assert!(error.message().contains("VECTOR_TO_STRING"), "{error}");
+    assert_eq!(
+        single(&connector, "SELECT VECTOR_TO_STRING(v) FROM vectors").await,
+        r#"Text("[1.00000e+00,2.00000e+00]")"#
+    );
 }

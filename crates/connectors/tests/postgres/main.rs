@@ -7,6 +7,9 @@ mod binds;
 mod catalog;
 mod failures;
 mod fixture;
+mod full_size;
+#[path = "../sinks/pairs.rs"]
+mod pairs;
 mod tls;
 mod transactions;
 mod types;

@@ -99,6 +99,10 @@ pub(crate) struct Recorder {
 
 #[async_trait::async_trait]
 impl RowSink for Recorder {
+    fn byte_budget(&self) -> u64 {
+        1 << 20
+    }
+
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
         assert!(self.columns.is_empty() && self.rows.is_empty(), "columns come once and first");
         self.columns = columns;

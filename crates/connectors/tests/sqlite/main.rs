@@ -7,4 +7,7 @@ mod catalog;
 mod example;
 mod files;
 mod fixture;
+mod full_size;
+#[path = "../sinks/pairs.rs"]
+mod pairs;
 mod types;

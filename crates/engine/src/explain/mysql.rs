@@ -1,46 +1,88 @@
 //! The plans of MySQL and MariaDB: `table` objects anywhere in a tree, and the sorts and temporary tables above them.
 //! Every version names and nests them differently.
+//!
+//! The tables of a query block stand in the order in which they are joined: each is read as often as the tables before
+//! it have rows that fit.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::Step;
+use super::step::{Plan, Remedy, Step, list, names};
 
-/// The steps of a plan, outermost first.
-pub(super) fn steps(plan: &Json) -> Vec<Step> {
-    let mut steps = Vec::new();
-    collect(plan, &mut steps);
-    steps
+/// The plan.
+pub(super) fn read(plan: &Json) -> Plan {
+    let mut read = Plan::default();
+    collect(plan, &mut Block::repeated(1.0), &mut read);
+    read
 }
 
-fn collect(node: &Json, steps: &mut Vec<Step>) {
+/// What is known of a query block, up to a table of it.
+struct Block<'a> {
+    /// How often the block runs.
+    times: f64,
+    /// How many rows of the tables before fit, joined.
+    rows: f64,
+    /// The names of those tables.
+    tables: Vec<&'a str>,
+}
+
+impl Block<'_> {
+    fn repeated(times: f64) -> Self {
+        Self { times, rows: 1.0, tables: Vec::new() }
+    }
+}
+
+fn collect<'a>(node: &'a Json, block: &mut Block<'a>, plan: &mut Plan) {
     match node {
-        Json::Array(nodes) => nodes.iter().for_each(|node| collect(node, steps)),
-        Json::Object(fields) => {
-            for (key, below) in fields {
-                match key.as_str() {
-                    "table" => steps.extend(table(below)),
-                    "filesort" => steps.push(step("sort")),
-                    "temporary_table" => steps.push(step("temporary table")),
-                    // MySQL's flags of the same on the operation above.
-                    "using_filesort" if *below == Json::Bool(true) => steps.push(step("sort")),
-                    "using_temporary_table" if *below == Json::Bool(true) => steps.push(step("temporary table")),
-                    _ => {}
-                }
-                collect(below, steps);
-            }
-        }
+        Json::Array(nodes) => nodes.iter().for_each(|node| collect(node, block, plan)),
+        Json::Object(fields) => fields.iter().for_each(|(key, below)| member(fields, key, below, block, plan)),
         _ => {}
     }
 }
 
-fn step(what: &str) -> Step {
-    Step { what: what.to_owned(), rows: None, cost: None }
+fn member<'a>(fields: &'a Map<String, Json>, key: &str, below: &'a Json, block: &mut Block<'a>, plan: &mut Plan) {
+    match key {
+        "query_block" => {
+            let cost = below.get("cost").or_else(|| below.get("cost_info")?.get("query_cost")).and_then(number);
+            // A block that reads no table says so in a message of its own.
+            plan.steps.extend(below.get("message").and_then(Json::as_str).map(Step::bare));
+            plan.cost = cost.map(|cost| cost * block.times).into_iter().chain(plan.cost).reduce(|one, two| one + two);
+            collect(below, &mut Block::repeated(block.times), plan);
+        }
+        // MariaDB has the condition of a join beside the table.
+        "table" => table(below, fields.get("attached_condition"), block, plan),
+        subqueries if subqueries.ends_with("subqueries") => {
+            for subquery in below.as_array().into_iter().flatten() {
+                let is_dependent =
+                    subquery.get("dependent") == Some(&Json::Bool(true)) || subquery.get("expression_cache").is_some();
+                let times = if is_dependent { block.times * block.rows } else { block.times };
+                collect(subquery, &mut Block::repeated(times), plan);
+            }
+        }
+        _ => {
+            match key {
+                "filesort" => plan.steps.push(Step::bare("sort")),
+                "temporary_table" => plan.steps.push(Step::bare("temporary table")),
+                // MySQL's flags of the same on the operation above.
+                "using_filesort" if *below == Json::Bool(true) => plan.steps.push(Step::bare("sort")),
+                "using_temporary_table" if *below == Json::Bool(true) => plan.steps.push(Step::bare("temporary table")),
+                _ => {}
+            }
+            collect(below, block, plan);
+        }
+    }
 }
 
-fn table(table: &Json) -> Option<Step> {
+fn table<'a>(table: &'a Json, join_condition: Option<&Json>, block: &mut Block<'a>, plan: &mut Plan) {
     let text = |key: &str| table.get(key).and_then(Json::as_str);
     let number = |key: &str| table.get(key).and_then(number);
-    let Some(name) = text("table_name") else { return text("message").map(step) };
+    let Some(name) = text("table_name") else {
+        plan.steps.extend(text("message").map(|message| Step {
+            // MariaDB does not say how many.
+            total_rows: (message == "Deleting all rows").then_some(f64::INFINITY),
+            ..Step::bare(message)
+        }));
+        return;
+    };
     let access = match text("access_type").unwrap_or("read") {
         "ALL" => "full scan",
         "index" => "full index scan",
@@ -49,14 +91,47 @@ fn table(table: &Json) -> Option<Step> {
     let key = text("key").map(|key| format!(" using {key}")).unwrap_or_default();
     // MySQL counts the rows of one scan; MariaDB also says how often it scans.
     let scanned = number("rows_examined_per_scan").or_else(|| number("rows"));
-    let rows = scanned.map(|rows| rows * number("loops").unwrap_or(1.0));
     let parts = table.get("cost_info");
     let part = |key: &str| parts?.get(key).and_then(self::number);
     let cost = match (part("read_cost"), part("eval_cost")) {
         (None, None) => number("cost"),
         (read, eval) => Some(read.unwrap_or(0.0) + eval.unwrap_or(0.0)),
     };
-    Some(Step { what: format!("{access} on {name}{key}"), rows, cost })
+    let read = scanned.map(|scanned| scanned * block.rows);
+    plan.steps.push(Step {
+        what: format!("{access} on {name}{key}"),
+        rows: scanned.map(|rows| rows * number("loops").unwrap_or(1.0)),
+        cost,
+        total_rows: read.map(|read| read * block.times),
+        remedy: remedy(table, name, join_condition.and_then(Json::as_str), block),
+    });
+    block.tables.push(name);
+    if let Some(read) = read {
+        // What stands in a table is what it is made of, or what is computed for each of its rows.
+        let mut inside = Block { times: block.times, rows: read, tables: Vec::new() };
+        collect(table, &mut inside, plan);
+        // A condition may let nothing pass, as far as the planner knows; it knows little.
+        block.rows = (read * number("filtered").unwrap_or(100.0) / 100.0).max(1.0);
+    }
+}
+
+fn remedy(table: &Json, name: &str, join_condition: Option<&str>, block: &Block<'_>) -> Remedy {
+    let text = |key: &str| table.get(key).and_then(Json::as_str);
+    let conditions = [join_condition, text("attached_condition"), text("index_condition")];
+    let is_scan = matches!(text("access_type"), Some("ALL" | "index"));
+    let joins = |condition: &&str| block.tables.iter().any(|other| names(condition, other));
+    match conditions.into_iter().flatten().find(joins) {
+        Some(condition) if is_scan => Remedy::JoinColumns(condition.to_owned()),
+        None if is_scan && block.rows > 1.0 => {
+            let tables: Vec<&str> = block.tables.iter().copied().chain([name]).collect();
+            Remedy::JoinCondition(list(&tables))
+        }
+        None if is_scan => match text("attached_condition") {
+            Some(condition) => Remedy::Index(name.to_owned(), condition.to_owned()),
+            None => Remedy::Filter(name.to_owned()),
+        },
+        _ => Remedy::Narrow,
+    }
 }
 
 /// A number, which MySQL often writes as a text.
@@ -71,7 +146,7 @@ mod tests {
     use super::*;
 
     fn lines(plan: &Json) -> Vec<String> {
-        steps(plan).iter().map(Step::to_string).collect()
+        read(plan).steps.iter().map(Step::to_string).collect()
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::Step;
+use super::step::{Plan, Step};
 
-/// The steps of a plan; those that read a whole table or sort come first.
-pub(super) fn steps(plan: &Json) -> Vec<Step> {
+/// The plan; the steps that read a whole table or sort come first.
+pub(super) fn read(plan: &Json) -> Plan {
     let mut details = Vec::new();
     collect(plan, &mut details);
     details.sort_by_key(|detail| rank(detail));
-    details.into_iter().map(|detail| Step { what: detail.to_owned(), rows: None, cost: None }).collect()
+    Plan { steps: details.into_iter().map(Step::bare).collect(), cost: None }
 }
 
 fn collect<'a>(steps: &'a Json, details: &mut Vec<&'a str>) {
@@ -39,7 +39,7 @@ mod tests {
         let search = json!({"detail": "SEARCH a USING INDEX a_code (code=?)", "children": []});
         let below = json!([search, {"detail": "SCAN f", "children": []}]);
         let plan = json!([{"detail": "CO-ROUTINE x", "children": below}, {"detail": "USE TEMP B-TREE FOR ORDER BY"}]);
-        let lines: Vec<String> = steps(&plan).iter().map(Step::to_string).collect();
+        let lines: Vec<String> = read(&plan).steps.iter().map(Step::to_string).collect();
         let expected =
             ["SCAN f", "USE TEMP B-TREE FOR ORDER BY", "CO-ROUTINE x", "SEARCH a USING INDEX a_code (code=?)"];
         assert_eq!(lines, expected);

@@ -235,7 +235,7 @@ impl Deploy {
         }
         if let Some(network) = &self.network {
             expect(
-                network.cidr.is_some() != !network.subnets.is_empty(),
+                network.cidr.is_some() == network.subnets.is_empty(),
                 "network",
                 "either a cidr to make a network of, or the subnets of one that exists",
             );

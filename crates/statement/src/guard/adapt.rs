@@ -1,6 +1,8 @@
 //! Rewrites, for the parser alone, what an engine knows and the parser does not. What the tokens say was found out
 //! before, and the text that runs stays as it is.
 
+use std::mem;
+
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::Dialect;
@@ -21,37 +23,51 @@ const COMPOUND_UNITS: [&str; 11] = [
 ];
 
 /// The same statement in words that the parser knows. There is no space among the tokens.
-pub(super) fn to_parser(tokens: &[TokenWithSpan], dialect: Dialect) -> Vec<TokenWithSpan> {
+pub(super) fn to_parser(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec<TokenWithSpan> {
     let mut adapted: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut rest = tokens;
-    while let Some(first) = rest.first() {
-        let instead = |token| Some(TokenWithSpan { token, span: first.span });
+    let mut at = 0;
+    while let Some(rest @ [first, ..]) = tokens.get(at..) {
         let before = adapted.last().map(|before| &before.token);
         let (put, used) = match dialect {
-            Dialect::Postgres | Dialect::Sqlite if frame_exclusion(rest) > 0 => (None, frame_exclusion(rest)),
-            Dialect::Postgres if is_rows_from(before, rest) => (instead(Token::make_word("rows_from", None)), 2),
+            Dialect::Postgres | Dialect::Sqlite if frame_exclusion(rest) > 0 => (Put::Nothing, frame_exclusion(rest)),
+            Dialect::Postgres if is_rows_from(before, rest) => (Put::Instead(Token::make_word("rows_from", None)), 2),
             // `xmlelement(name a, …)`
-            Dialect::Postgres if is_word(rest.first(), "NAME") && follows_xml_element(&adapted) => (None, 1),
-            Dialect::Sqlite if begins(rest, &["INDEXED", "BY"]) => (None, 3),
-            Dialect::Sqlite if begins(rest, &["NOT", "INDEXED"]) => (None, 2),
-            Dialect::Sqlite if begins(rest, &["AS", "MATERIALIZED"]) => (Some(first.clone()), 2),
-            Dialect::Sqlite if begins(rest, &["AS", "NOT", "MATERIALIZED"]) => (Some(first.clone()), 3),
-            Dialect::Sqlite if matches!(first.token, Token::ShiftLeft | Token::ShiftRight) => (instead(Token::Plus), 1),
+            Dialect::Postgres if is_word(rest.first(), "NAME") && follows_xml_element(&adapted) => (Put::Nothing, 1),
+            Dialect::Sqlite if begins(rest, &["INDEXED", "BY"]) => (Put::Nothing, 3),
+            Dialect::Sqlite if begins(rest, &["NOT", "INDEXED"]) => (Put::Nothing, 2),
+            Dialect::Sqlite if begins(rest, &["AS", "MATERIALIZED"]) => (Put::First, 2),
+            Dialect::Sqlite if begins(rest, &["AS", "NOT", "MATERIALIZED"]) => (Put::First, 3),
+            Dialect::Sqlite if matches!(first.token, Token::ShiftLeft | Token::ShiftRight) => {
+                (Put::Instead(Token::Plus), 1)
+            }
             Dialect::Mysql if COMPOUND_UNITS.iter().any(|unit| is_word(rest.first(), unit)) => {
-                (instead(Token::make_keyword("DAY")), 1)
+                (Put::Instead(Token::make_keyword("DAY")), 1)
             }
             // `!a` is as much of an operator as `-a`.
-            Dialect::Mysql if first.token == Token::ExclamationMark => (instead(Token::Minus), 1),
-            Dialect::Mysql if is_word(rest.first(), "MOD") && !is_call(rest) => (instead(Token::Mod), 1),
+            Dialect::Mysql if first.token == Token::ExclamationMark => (Put::Instead(Token::Minus), 1),
+            Dialect::Mysql if is_word(rest.first(), "MOD") && !is_call(rest) => (Put::Instead(Token::Mod), 1),
             Dialect::Mysql if is_word(rest.first(), "INTERVAL") && has_arguments(rest) => {
-                (instead(Token::make_word("interval_of", None)), 1)
+                (Put::Instead(Token::make_word("interval", Some('`'))), 1)
             }
-            _ => (Some(first.clone()), 1),
+            _ => (Put::First, 1),
         };
-        adapted.extend(put);
-        rest = rest.get(used..).unwrap_or_default();
+        let span = first.span;
+        let token = match put {
+            Put::Nothing => None,
+            Put::Instead(token) => Some(token),
+            Put::First => tokens.get_mut(at).map(|first| mem::replace(&mut first.token, Token::EOF)),
+        };
+        adapted.extend(token.map(|token| TokenWithSpan { token, span }));
+        at += used;
     }
     adapted
+}
+
+/// What stands for the first of some tokens.
+enum Put {
+    Nothing,
+    First,
+    Instead(Token),
 }
 
 /// Whether a token is this word, without quotes.
@@ -70,6 +86,9 @@ fn is_call(tokens: &[TokenWithSpan]) -> bool {
 
 /// The length of an `EXCLUDE …` at the end of the frame of a window; 0 when there is none.
 fn frame_exclusion(tokens: &[TokenWithSpan]) -> usize {
+    if !is_word(tokens.first(), "EXCLUDE") {
+        return 0;
+    }
     let exclusions: [&[&str]; 4] =
         [&["EXCLUDE", "CURRENT", "ROW"], &["EXCLUDE", "NO", "OTHERS"], &["EXCLUDE", "GROUP"], &["EXCLUDE", "TIES"]];
     let found = exclusions

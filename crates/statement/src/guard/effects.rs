@@ -1,5 +1,7 @@
 //! The functions that do more than compute, by engine. A name that ends in `*` stands for all that begin so.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use crate::{Class, Dialect};
 
 /// One family of functions with the same effect.
@@ -173,22 +175,44 @@ const ANYWHERE: &[Effect] = &[
     admin("runs programs on the server", &["xp_cmdshell"]),
 ];
 
+/// The functions of one engine, made to be looked up.
+struct Known {
+    names: HashMap<&'static str, &'static Effect>,
+    /// The beginnings that stand for many names.
+    prefixes: Vec<(&'static str, &'static Effect)>,
+}
+
+impl Known {
+    fn new(own: &'static [Effect]) -> Self {
+        let mut known = Self { names: HashMap::new(), prefixes: Vec::new() };
+        for effect in own.iter().chain(ANYWHERE) {
+            for pattern in effect.names {
+                if let Some(prefix) = pattern.strip_suffix('*') {
+                    known.prefixes.push((prefix, effect));
+                } else {
+                    known.names.entry(pattern).or_insert(effect);
+                }
+            }
+        }
+        known
+    }
+}
+
+static KNOWN_TO_POSTGRES: LazyLock<Known> = LazyLock::new(|| Known::new(POSTGRES));
+static KNOWN_TO_MYSQL: LazyLock<Known> = LazyLock::new(|| Known::new(MYSQL));
+static KNOWN_TO_SQLITE: LazyLock<Known> = LazyLock::new(|| Known::new(SQLITE));
+
 /// What calling a function does beside computing; none when it is not known to do anything.
 pub(super) fn of(name: &str, dialect: Dialect) -> Option<(Class, &'static str)> {
-    let own = match dialect {
-        Dialect::Postgres => POSTGRES,
-        Dialect::Mysql => MYSQL,
-        Dialect::Sqlite => SQLITE,
+    let known = match dialect {
+        Dialect::Postgres => &KNOWN_TO_POSTGRES,
+        Dialect::Mysql => &KNOWN_TO_MYSQL,
+        Dialect::Sqlite => &KNOWN_TO_SQLITE,
     };
     let name = name.to_lowercase();
-    let is_named = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => name == pattern,
-    };
-    own.iter()
-        .chain(ANYWHERE)
-        .find(|effect| effect.names.iter().any(|pattern| is_named(pattern)))
-        .map(|effect| (effect.class, effect.does))
+    let named = known.names.get(name.as_str()).copied();
+    let begun = || known.prefixes.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, effect)| *effect);
+    named.or_else(begun).map(|effect| (effect.class, effect.does))
 }
 
 #[cfg(test)]

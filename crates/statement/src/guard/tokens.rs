@@ -1,14 +1,17 @@
 //! What the tokens of a statement tell before it is parsed.
 
-use std::ops::Range;
+use std::{mem, ops::Range};
 
 use sqlparser::{
     keywords::Keyword,
     tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
-use super::{Calls, Class, Finding, adapt, effects};
+use super::{Calls, Class, Finding, adapt, effects, mysql_functions};
 use crate::{Dialect, place};
+
+/// The most placeholders that are reported. To find the line and column of each takes as long as the text is.
+const MAX_MISPLACED: usize = 20;
 
 /// The tokens of a text, with their places in bytes.
 pub(super) struct Tokens<'a> {
@@ -47,7 +50,8 @@ impl<'a> Tokens<'a> {
         self.iter().filter(|(token, _)| !matches!(token, Token::Whitespace(_)))
     }
 
-    /// Our placeholders that are not read as such, and parameters that are not ours. Each with its place.
+    /// Our placeholders that are not read as such, and parameters that are not ours: the first of them, each with its
+    /// place.
     pub(super) fn misplaced(&self, placeholders: &[Range<usize>]) -> Vec<(String, usize)> {
         let mut found = Vec::new();
         for ours in placeholders {
@@ -55,6 +59,9 @@ impl<'a> Tokens<'a> {
             let Some((token, range)) = self.tokens.get(index).zip(self.ranges.get(index)) else { continue };
             if !matches!(token.token, Token::Placeholder(_)) || range != ours {
                 found.push((misplaced(&token.token).to_owned(), ours.start));
+            }
+            if found.len() == MAX_MISPLACED {
+                return found;
             }
         }
         let mut before: Option<(&Token, usize)> = None;
@@ -84,6 +91,9 @@ impl<'a> Tokens<'a> {
                     ),
                     start,
                 ));
+            }
+            if found.len() == MAX_MISPLACED {
+                return found;
             }
             before = Some((token, range.start));
         }
@@ -144,6 +154,10 @@ impl<'a> Tokens<'a> {
                         worse(class, format!("`.{}` calls a function that {does}", word.value));
                     }
                 }
+                // The parser takes it for a column where there is none: `SELECT INTO copy FROM t`.
+                Token::Word(_) if is_postgres && keyword(token) == Keyword::INTO && makes_table(&words, index) => {
+                    worse(Class::Ddl, "`SELECT INTO` makes a table".into());
+                }
                 // A string in the next line goes on with the one before, backslashes included.
                 Token::EscapedStringLiteral(_) if is_postgres && next.is_some_and(is_string) => {
                     worse(
@@ -200,16 +214,25 @@ impl<'a> Tokens<'a> {
         finding
     }
 
-    /// What the statement may call, where the engine can be asked about it.
+    /// What the statement may call, where the engine can be asked about it. Of what MySQL may call, only the names that
+    /// are built in: any other word before a parenthesis may name something else.
     pub(super) fn calls(&self) -> Calls {
         let mut calls = Calls::default();
-        if self.dialect != Dialect::Postgres {
+        if self.dialect == Dialect::Sqlite {
             return calls;
         }
         let words: Vec<_> = self.significant().map(|(token, _)| token).collect();
         for (index, token) in words.iter().enumerate() {
             let Token::Word(word) = token else { continue };
             let is_attribute = follows_period(&words, index);
+            if self.dialect == Dialect::Mysql {
+                let name = word.value.to_lowercase();
+                let is_call = words.get(index + 1) == Some(&&Token::LParen) && !is_attribute;
+                if is_call && mysql_functions::is_built_in(&name) {
+                    calls.built_in.push(name);
+                }
+                continue;
+            }
             let names = match words.get(index + 1) {
                 Some(Token::LParen) if is_attribute || !is_reserved(word) => &mut calls.functions,
                 Some(Token::LParen) => continue,
@@ -218,7 +241,7 @@ impl<'a> Tokens<'a> {
             };
             names.push(if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() });
         }
-        for names in [&mut calls.functions, &mut calls.attributes] {
+        for names in [&mut calls.functions, &mut calls.attributes, &mut calls.built_in] {
             names.sort_unstable();
             names.dedup();
         }
@@ -265,14 +288,16 @@ impl<'a> Tokens<'a> {
     /// Rewrites, for the parser alone, what it does not know: `TABLE t` where a query begins becomes
     /// `SELECT * FROM t`, and the `IS [NOT]` between any two values that SQLite has becomes `=` and `<>`.
     pub(super) fn adapt_to_parser(&mut self) {
-        self.tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-        let mut adapted = Vec::with_capacity(self.tokens.len());
-        let mut tokens = adapt::to_parser(&self.tokens, self.dialect).into_iter().peekable();
+        let mut tokens = mem::take(&mut self.tokens);
+        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+        let mut adapted = Vec::with_capacity(tokens.len());
+        let mut tokens = adapt::to_parser(tokens, self.dialect).into_iter().peekable();
         let mut begins_query = true;
         while let Some(token) = tokens.next() {
             let keyword = keyword(&token.token);
             let next = tokens.peek().map(|next| &next.token);
-            let same_place = |token_instead| TokenWithSpan { token: token_instead, span: token.span };
+            let span = token.span;
+            let same_place = |token_instead| TokenWithSpan { token: token_instead, span };
             if keyword == Keyword::TABLE && begins_query && matches!(next, Some(Token::Word(_))) {
                 adapted.push(same_place(Token::make_keyword("SELECT")));
                 adapted.push(same_place(Token::Mul));
@@ -288,7 +313,7 @@ impl<'a> Tokens<'a> {
                     None => adapted.push(same_place(Token::Eq)),
                 }
             } else {
-                adapted.push(token.clone());
+                adapted.push(token);
             }
             begins_query = matches!(adapted.last().map(|last| &last.token), Some(Token::LParen | Token::RParen))
                 || matches!(
@@ -357,6 +382,12 @@ fn is_reserved(word: &Word) -> bool {
 /// Whether a token stands behind a period, as the attribute of a value.
 fn follows_period(words: &[&Token], index: usize) -> bool {
     index.checked_sub(1).and_then(|before| words.get(before)) == Some(&&Token::Period)
+}
+
+/// Whether an `INTO`, which PostgreSQL reserves, is that of a `SELECT`.
+fn makes_table(words: &[&Token], index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| words.get(before)).map(|before| keyword(before));
+    !follows_period(words, index) && !matches!(before, Some(Keyword::AS | Keyword::INSERT | Keyword::MERGE))
 }
 
 /// Whether a token after `IS` is not one of the forms that the parser knows.

@@ -13,6 +13,9 @@ use tidegate_core::{error::Fault, parameter::ParameterType};
 
 use crate::{Parameters, place::line_and_column};
 
+/// The most faults that are reported. To find the line and column of each takes as long as the template is.
+const MAX_FAULTS: usize = 100;
+
 /// What is wrong with a parsed template.
 pub(super) fn faults(text: &str, template: &Stmt<'_>, parameters: &Parameters) -> Vec<Fault> {
     let mut checker = Checker { text, parameters, scopes: Vec::new(), used: BTreeSet::new(), faults: Vec::new() };
@@ -65,7 +68,9 @@ struct Checker<'a, 's> {
 
 impl<'s> Checker<'_, 's> {
     fn fault(&mut self, span: Span, message: impl Into<String>) {
-        self.faults.push(fault(self.text, span.start_offset as usize, message));
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault(self.text, span.start_offset as usize, message));
+        }
     }
 
     fn block(&mut self, statements: &[Stmt<'s>]) {

@@ -179,7 +179,7 @@ fn add_tests(environment: &mut Environment<'static>) {
 }
 
 /// Writes a mark for a value and keeps the value; nothing of the value reaches the text.
-fn write_value(
+pub(super) fn write_value(
     dialect: Dialect,
     output: &mut Output<'_>,
     state: &mut State<'_, '_>,

@@ -30,6 +30,16 @@ pub(super) fn name(tenant: TenantId, kind: EntityKind, name: &Name) -> Item {
     key(partition(tenant), format!("NAME#{}#{name}", word(kind)))
 }
 
+/// The key of a revision of a query.
+pub(super) fn revision(tenant: TenantId, query: Uuid, number: u64) -> Item {
+    key(partition(tenant), revision_sort(query, number))
+}
+
+/// The sort key of a revision. The digits of the number are as many as the greatest has, so that texts sort as numbers.
+pub(super) fn revision_sort(query: Uuid, number: u64) -> String {
+    format!("REVISION#{query}#{number:020}")
+}
+
 pub(super) fn tenant(name: &Name) -> Item {
     key(format!("TENANT#{name}"), "TENANT".to_owned())
 }

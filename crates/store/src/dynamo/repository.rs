@@ -2,7 +2,7 @@
 //!
 //! Three things are kept true by transactions: an entity and its name item come and go together, an entity is only
 //! written over the version it was made from, and what an entity needs carries a note (`used_by`) that keeps it from
-//! being deleted.
+//! being deleted. The revisions that an entity holds are stored beside it in the same transactions.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,6 +14,7 @@ use tidegate_core::{
     Name, Result,
     id::TenantId,
     ports::{Entity, Filter, MAX_PAGE, Page, Reference, Repository},
+    query::Revision,
 };
 use uuid::Uuid;
 
@@ -53,6 +54,9 @@ impl<T: Entity> Repository<T> for DynamoStore {
         }
         for reference in &references {
             actions.push(self.note_use(entity, *reference, Note::Add)?);
+        }
+        for revision in entity.held_revisions() {
+            actions.push(self.put_revision(entity, revision)?);
         }
         self.transact(actions).await.map_err(|cancelled| match cancelled {
             Cancelled::Other(error) => error,
@@ -160,6 +164,13 @@ impl<T: Entity> Repository<T> for DynamoStore {
         for (reference, note) in &changes {
             actions.push(self.note_use(entity, *reference, *note)?);
         }
+        let stored = old.held_revisions();
+        for revision in entity.held_revisions().into_iter().filter(|held| !stored.contains(held)) {
+            actions.push(self.put_revision(entity, revision)?);
+        }
+        for number in old.kept_revisions().difference(&entity.kept_revisions()) {
+            actions.push(self.delete_revision(entity, *number)?);
+        }
         self.transact(actions).await.map_err(|cancelled| match cancelled {
             Cancelled::Other(error) => error,
             Cancelled::Conditions(unmet) => match unmet.iter().find(|unmet| unmet.action == 0) {
@@ -189,6 +200,9 @@ impl<T: Entity> Repository<T> for DynamoStore {
         }
         for reference in &references {
             actions.push(self.note_use(entity, *reference, Note::Remove)?);
+        }
+        for number in entity.kept_revisions() {
+            actions.push(self.delete_revision(entity, number)?);
         }
         self.transact(actions).await.map_err(|cancelled| match cancelled {
             Cancelled::Other(error) => error,
@@ -232,6 +246,29 @@ impl DynamoStore {
             .build()
             .map_err(incomplete)?;
         Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+impl DynamoStore {
+    /// Stores a revision that an entity holds for itself too. That the entity is at its version is the condition of the
+    /// whole transaction.
+    fn put_revision<T: Entity>(&self, entity: &T, revision: &Revision) -> Result<TransactWriteItem> {
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(keys::revision(entity.tenant(), entity.id(), revision.number)))
+            .item(keys::DOC, encode(revision)?)
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn delete_revision<T: Entity>(&self, entity: &T, number: u64) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(keys::revision(entity.tenant(), entity.id(), number)))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 }
 

@@ -11,14 +11,14 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use tidegate_core::{
     id::TenantId,
-    ports::{Entity, Filter, Repository, Vault},
+    ports::{Entity, Filter, Repository, Revisions, Vault},
     query::Query,
     source::{SecretRef, Source},
 };
 use tidegate_store::LocalBackend;
 use uuid::Uuid;
 
-use crate::fixtures::{query, source};
+use crate::fixtures::{query, revision, source};
 
 /// Where the child of this test writes, and for which tenant. Without it, the child's half does nothing.
 const FOLDER: &str = "TIDEGATE_TEST_CRASH_FOLDER";
@@ -80,13 +80,16 @@ async fn check(folder: &Path, tenant: TenantId, acknowledged: &HashMap<Uuid, Str
         }
     }
     for (id, name) in acknowledged {
-        assert_eq!(stored[id].spec.name.as_str(), name, "an acknowledged write is lost");
+        assert_eq!(stored[id].name().as_str(), name, "an acknowledged write is lost");
         let secret = local.vault.get(&secret_reference(tenant, *id)).await.unwrap();
         assert_eq!(secret.expose_secret(), name);
     }
     // Written and not acknowledged is possible, half written is not.
     for (id, query) in &stored {
-        assert_eq!(queries.find(tenant, &query.spec.name).await.unwrap().map(|found| found.id()), Some(*id));
+        let revisions = local.store.newest(tenant, query.id, None, 10).await.unwrap();
+        assert!(revisions.iter().map(|revision| revision.number).eq((1..=query.newest_revision).rev()));
+        assert_eq!(revisions.first(), query.draft().or(query.published()).map(|newest| &**newest));
+        assert_eq!(queries.find(tenant, query.name()).await.unwrap().map(|found| found.id()), Some(*id));
     }
     let sources: &dyn Repository<Source> = &local.store;
     let source = sources.find(tenant, &"flights".parse().unwrap()).await.unwrap().unwrap();
@@ -119,10 +122,11 @@ async fn the_child_writes_until_it_is_killed() {
     // A parent that is gone would leave this running for ever.
     for number in 0..100_000 {
         let query = query(tenant, &format!("q{}-{number}", std::process::id()), &source);
-        let secret = SecretString::from(query.spec.name.to_string());
+        let secret = SecretString::from(query.name().to_string());
         local.vault.put(&secret_reference(tenant, query.id()), &secret).await.unwrap();
         local.store.create(&query).await.unwrap();
-        writeln!(out, "wrote {} {} .", query.id(), query.spec.name).unwrap();
+        local.store.replace(&query.with_draft(revision(2, query.name().as_str(), &source))).await.unwrap();
+        writeln!(out, "wrote {} {} .", query.id(), query.name()).unwrap();
         out.flush().unwrap();
     }
 }

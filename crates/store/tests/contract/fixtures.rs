@@ -8,11 +8,12 @@ use tidegate_core::{
     Name,
     api_key::ApiKey,
     budget::Limits,
+    cost::MaxEstimate,
     execution::{Execution, ExecutionFilter, Timing},
     id::{ApiKeyId, ExecutionId, QueryId, ServerId, SourceId, TenantId},
     ports::{Entity, Executions},
     principal::{Role, Scope},
-    query::{Mode, Proof, Query, QuerySpec},
+    query::{Mode, Proof, Query, QuerySpec, Revision, Stage},
     server::{Server, ServerSpec},
     source::{Connection, Source, SqliteFile},
 };
@@ -62,7 +63,9 @@ pub(crate) fn source(tenant: TenantId, name: &str) -> Source {
         secret: None,
         tags: vec!["demo".to_owned()],
         limits: Limits { rows: Some(std::num::NonZeroU64::MAX), ..Limits::default() },
+        max_estimate: MaxEstimate { cost: None, rows: Some(std::num::NonZeroU64::MAX) },
         allow_raw: true,
+        allow_raw_writes: false,
         warnings: vec!["the login may change rows".to_owned()],
         version: 1,
         created_at: moment(),
@@ -70,10 +73,9 @@ pub(crate) fn source(tenant: TenantId, name: &str) -> Source {
     }
 }
 
-pub(crate) fn query(tenant: TenantId, name: &str, source: &Source) -> Query {
-    Query {
-        id: QueryId::from_uuid(Uuid::now_v7()),
-        tenant,
+pub(crate) fn revision(number: u64, name: &str, source: &Source) -> Revision {
+    Revision {
+        number,
         spec: QuerySpec {
             name: name.parse().unwrap(),
             title: None,
@@ -85,11 +87,30 @@ pub(crate) fn query(tenant: TenantId, name: &str, source: &Source) -> Query {
             order: vec![],
             tags: vec![],
             limits: Limits::default(),
+            max_estimate: MaxEstimate::default(),
             keep_arguments: false,
+            deprecated: None,
         },
         source_id: source.id,
         columns: None,
-        proof: Proof::Parsed,
+        proof: Proof::Described,
+        saved_at: moment(),
+        saved_by: ApiKeyId::from_uuid(Uuid::now_v7()),
+        published_at: None,
+    }
+}
+
+pub(crate) fn query(tenant: TenantId, name: &str, source: &Source) -> Query {
+    published(tenant, revision(1, name, source))
+}
+
+/// A query with one revision, which runs.
+pub(crate) fn published(tenant: TenantId, revision: Revision) -> Query {
+    Query {
+        id: QueryId::from_uuid(Uuid::now_v7()),
+        tenant,
+        stage: Stage::Published(Arc::new(revision)),
+        newest_revision: 1,
         version: 1,
         created_at: moment(),
         updated_at: moment(),
@@ -128,6 +149,7 @@ pub(crate) fn api_key(tenant: TenantId, name: &str) -> ApiKey {
         secret_hash: "0".repeat(64),
         role: Role::Runner,
         scope: Scope::default(),
+        limits: Limits::default(),
         expires_at: None,
         revoked_at: None,
         version: 1,
@@ -147,7 +169,7 @@ pub(crate) fn execution(tenant: TenantId) -> Execution {
         fingerprint: "0123456789abcdef".to_owned(),
         started_at: moment(),
         elapsed_us: 1_234,
-        timing: Timing { prepare_us: 20, session_us: Some(30), first_row_us: Some(400), rows_us: None },
+        timing: Timing { prepare_us: 20, queue_us: Some(30), first_row_us: Some(400), ..Timing::default() },
         rows: 10,
         bytes: 2_000,
         truncated: None,

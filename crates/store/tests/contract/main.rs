@@ -13,6 +13,7 @@ mod executions;
 mod fixtures;
 mod history;
 mod local;
+mod revisions;
 mod store;
 mod tenants;
 mod vault;

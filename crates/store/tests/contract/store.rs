@@ -15,7 +15,7 @@ use tidegate_store::MAX_REFERENCES;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fixtures::{self, TestStore, names, query, server, source, tenant};
+use crate::fixtures::{self, TestStore, names, published, query, revision, server, source, tenant};
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> ErrorCode {
     result.unwrap_err().code()
@@ -185,18 +185,19 @@ async fn lists_go_through_every_entity_once_in_the_order_of_making() {
     test.store.create(&source).await.unwrap();
     let mut made = Vec::new();
     for number in 0..250 {
-        let mut query = query(tenant, &format!("query-{number}"), &source);
-        query.spec.tags = match number % 5 {
+        let mut revision = revision(1, &format!("query-{number}"), &source);
+        revision.spec.tags = match number % 5 {
             0 => vec!["daily".to_owned(), "eu".to_owned()],
             1 => vec!["eu".to_owned(), "eu".to_owned(), String::new()],
             _ => Vec::new(),
         };
-        query.spec.mode = if number % 2 == 0 { Mode::Read } else { Mode::Write };
+        revision.spec.mode = if number % 2 == 0 { Mode::Read } else { Mode::Write };
+        let query = published(tenant, revision);
         queries.create(&query).await.unwrap();
         made.push(query);
     }
     let expected = |keep: &dyn Fn(&Query) -> bool| -> Vec<String> {
-        made.iter().filter(|query| keep(query)).map(|query| query.spec.name.to_string()).collect()
+        made.iter().filter(|query| keep(query)).map(|query| query.name().to_string()).collect()
     };
 
     for limit in [1, 7, 100] {
@@ -206,13 +207,16 @@ async fn lists_go_through_every_entity_once_in_the_order_of_making() {
         let tagged = Filter { tag: Some("daily".to_owned()), label: None };
         assert_eq!(
             names(&all(queries, tenant, &tagged, limit).await),
-            expected(&|query| query.spec.tags.iter().any(|tag| tag == "daily"))
+            expected(&|query| query.shown().spec.tags.iter().any(|tag| tag == "daily"))
         );
     }
     let both = Filter { tag: Some("eu".to_owned()), label: Some("write".to_owned()) };
     assert_eq!(
         names(&all(queries, tenant, &both, 9).await),
-        expected(&|query| query.spec.tags.iter().any(|tag| tag == "eu") && query.spec.mode == Mode::Write)
+        expected(&|query| {
+            let spec = &query.shown().spec;
+            spec.tags.iter().any(|tag| tag == "eu") && spec.mode == Mode::Write
+        })
     );
     let part_of_a_tag = Filter { tag: Some("dail".to_owned()), label: None };
     assert!(all(queries, tenant, &part_of_a_tag, 10).await.is_empty());
@@ -256,7 +260,7 @@ async fn what_is_referred_to_must_exist_and_cannot_be_deleted() {
     let error = test.store.create(&orphan).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotFound);
     assert!(error.message().contains(&source.id.to_string()), "{error}");
-    assert!(Repository::<Query>::find(&test.store, tenant, &orphan.spec.name).await.unwrap().is_none());
+    assert!(Repository::<Query>::find(&test.store, tenant, orphan.name()).await.unwrap().is_none());
 
     test.store.create(&source).await.unwrap();
     let queries = [query(tenant, "delays", &source), query(tenant, "carriers", &source)];

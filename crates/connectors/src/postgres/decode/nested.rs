@@ -14,6 +14,16 @@ use super::{
 /// The most dimensions PostgreSQL gives an array.
 const MAX_DIMENSIONS: usize = 6;
 
+/// How many characters a nested value may become beyond `MAX_GROWTH` for each of its bytes. Ten bytes of a `numeric` can
+/// be 131,072 digits, and thousands of them would fill the memory.
+const MAX_BEYOND: usize = 4 << 20;
+const MAX_GROWTH: usize = 32;
+
+/// How long the text may be behind a value of these bytes.
+fn limit(bytes: &[u8], out: &str) -> usize {
+    out.len() + MAX_BEYOND + MAX_GROWTH * bytes.len()
+}
+
 /// Writes a value as JSON, in the same form as it has as a cell.
 pub(super) fn push_json(kind: &Kind, bytes: &[u8], out: &mut String) -> Result<(), Malformed> {
     match kind {
@@ -30,14 +40,12 @@ pub(super) fn push_json(kind: &Kind, bytes: &[u8], out: &mut String) -> Result<(
     }
 }
 
-fn push_optional(kind: &Kind, bytes: Option<&[u8]>, out: &mut String) -> Result<(), Malformed> {
+fn push_optional(kind: &Kind, bytes: Option<&[u8]>, limit: usize, out: &mut String) -> Result<(), Malformed> {
     match bytes {
-        Some(bytes) => push_json(kind, bytes, out),
-        None => {
-            out.push_str("null");
-            Ok(())
-        }
+        Some(bytes) => push_json(kind, bytes, out)?,
+        None => out.push_str("null"),
     }
+    if out.len() > limit { Err(Malformed) } else { Ok(()) }
 }
 
 fn push_cell(cell: Cell<'_>, out: &mut String) -> Result<(), Malformed> {
@@ -128,7 +136,8 @@ fn push_array(element: &Kind, bytes: &[u8], out: &mut String) -> Result<(), Malf
     if elements == 0 {
         out.push_str("[]");
     } else {
-        push_dimension(element, lengths.get(..dimensions).ok_or(Malformed)?, &mut reader, out)?;
+        let limit = limit(bytes, out);
+        push_dimension(element, lengths.get(..dimensions).ok_or(Malformed)?, &mut reader, limit, out)?;
     }
     reader.end()
 }
@@ -137,17 +146,18 @@ fn push_dimension(
     element: &Kind,
     lengths: &[usize],
     reader: &mut Reader<'_>,
+    limit: usize,
     out: &mut String,
 ) -> Result<(), Malformed> {
     let Some((length, inner)) = lengths.split_first() else {
-        return push_optional(element, reader.value()?, out);
+        return push_optional(element, reader.value()?, limit, out);
     };
     out.push('[');
     for index in 0..*length {
         if index > 0 {
             out.push(',');
         }
-        push_dimension(element, inner, reader, out)?;
+        push_dimension(element, inner, reader, limit, out)?;
     }
     out.push(']');
     Ok(())
@@ -159,6 +169,7 @@ fn push_composite(fields: &[(String, Kind)], bytes: &[u8], out: &mut String) -> 
     if reader.count()? != fields.len() {
         return Err(Malformed);
     }
+    let limit = limit(bytes, out);
     out.push('{');
     for (index, (name, kind)) in fields.iter().enumerate() {
         if index > 0 {
@@ -167,7 +178,7 @@ fn push_composite(fields: &[(String, Kind)], bytes: &[u8], out: &mut String) -> 
         push_string(name, out)?;
         out.push(':');
         let _field_type = reader.u32()?;
-        push_optional(kind, reader.value()?, out)?;
+        push_optional(kind, reader.value()?, limit, out)?;
     }
     out.push('}');
     reader.end()
@@ -177,6 +188,7 @@ fn push_composite(fields: &[(String, Kind)], bytes: &[u8], out: &mut String) -> 
 fn push_hstore(bytes: &[u8], out: &mut String) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     let pairs = reader.count()?;
+    let limit = limit(bytes, out);
     out.push('{');
     for index in 0..pairs {
         if index > 0 {
@@ -184,7 +196,7 @@ fn push_hstore(bytes: &[u8], out: &mut String) -> Result<(), Malformed> {
         }
         push_string(utf8(reader.value()?.ok_or(Malformed)?)?, out)?;
         out.push(':');
-        push_optional(&Kind::Text, reader.value()?, out)?;
+        push_optional(&Kind::Text, reader.value()?, limit, out)?;
     }
     out.push('}');
     reader.end()

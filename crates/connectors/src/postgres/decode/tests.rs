@@ -124,6 +124,27 @@ fn a_huge_empty_array_is_refused_without_counting_to_its_end() {
 }
 
 #[test]
+fn an_array_of_numbers_with_very_many_zeros_is_refused_before_it_fills_the_memory() {
+    // 1e131068: one group of digits, 32,767 groups in front of the point.
+    let number = [0, 1, 0x7F, 0xFF, 0, 0, 0, 0, 0, 1].to_vec();
+    let few = array(&vec![Some(number.clone()); 10]);
+    let kind = Kind::Array(Box::new(Kind::Numeric));
+    assert!(matches!(cell(&kind, &few, &mut String::new()), Ok(Cell::Json(text)) if text.len() > 1_310_000));
+    let mut scratch = String::new();
+    let many = array(&vec![Some(number); 2_000]);
+    assert_eq!(cell(&kind, &many, &mut scratch), Err(Malformed));
+    assert!(scratch.len() < 16 << 20, "{}", scratch.len());
+    let fields = Kind::Composite(vec![("a".to_owned(), kind.clone()), ("b".to_owned(), kind)].into());
+    let mut bytes = 2_i32.to_be_bytes().to_vec();
+    for _ in 0..2 {
+        bytes.extend([0; 4]);
+        bytes.extend((many.len() as i32).to_be_bytes());
+        bytes.extend(&many);
+    }
+    assert_eq!(cell(&fields, &bytes, &mut String::new()), Err(Malformed));
+}
+
+#[test]
 fn text_that_is_not_utf8_is_given_as_bytes() {
     assert_eq!(cell(&Kind::Text, b"\xE9t\xE9", &mut String::new()), Ok(Cell::Bytes(b"\xE9t\xE9")));
 }

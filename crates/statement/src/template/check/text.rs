@@ -6,7 +6,7 @@ use minijinja::{
 };
 use tidegate_core::error::Fault;
 
-use super::fault;
+use super::{MAX_FAULTS, fault};
 
 /// The most tokens between `{{` and `}}`, or `{%` and `%}`; they are compiled recursively.
 const MAX_EXPRESSION: usize = 500;
@@ -26,6 +26,7 @@ pub(crate) fn faults(text: &str) -> Vec<Fault> {
     let mut faults: Vec<Fault> = text
         .char_indices()
         .filter(|(_, c)| strange(*c))
+        .take(MAX_FAULTS)
         .map(|(offset, c)| fault(text, offset, format!("take out the control character U+{:04X}", u32::from(c))))
         .collect();
     let (mut tags, mut length, mut elifs, mut depth) = (0, 0, 0, 0_usize);

@@ -1,0 +1,91 @@
+variable "name" {
+  description = "The deployment's name."
+  type        = string
+}
+
+variable "routes" {
+  description = "Each path of the gateway, as config/routes.yaml has it: the function that answers, and whether it stays open when the gateway checks tokens."
+  type = map(object({
+    function = string
+    public   = bool
+  }))
+
+  validation {
+    condition     = alltrue([for path in keys(var.routes) : can(regex("^(/([a-z0-9._-]+|\\{[a-z_]+\\}))+$", path))])
+    error_message = "A path is made of /words and /{parameters}."
+  }
+
+  validation {
+    condition     = length(setsubtract([for route in values(var.routes) : route.function], keys(var.functions))) == 0
+    error_message = "config/routes.yaml: there are only the functions ${join(", ", keys(var.functions))}."
+  }
+
+  validation {
+    condition     = length(var.routes) < 300
+    error_message = "An HTTP API has 300 routes at most, one of which is the one for everything else."
+  }
+}
+
+variable "functions" {
+  description = "The functions that answer, by their names in the routes."
+  type = map(object({
+    name       = string
+    alias      = string
+    invoke_arn = string
+  }))
+}
+
+variable "fallback" {
+  description = "The function that answers what no route names."
+  type        = string
+}
+
+variable "domains" {
+  description = "The host names the gateway answers to, each with its certificate and, when its record is to be made, the hosted zone."
+  type = list(object({
+    name            = string
+    certificate_arn = string
+    zone_id         = optional(string)
+  }))
+}
+
+variable "default_endpoint" {
+  description = "Whether the gateway also answers at the host name that AWS gives it."
+  type        = bool
+}
+
+variable "requests_per_second" {
+  description = "The requests a second that the gateway lets through."
+  type        = number
+}
+
+variable "burst" {
+  description = "The requests at once that the gateway lets through."
+  type        = number
+}
+
+variable "cors" {
+  description = "The origins whose pages may call the API, and for how many seconds browsers may remember it."
+  type = object({
+    origins   = list(string)
+    max_age_s = number
+  })
+}
+
+variable "jwt" {
+  description = "Issuer and audiences of the tokens that the gateway asks for; null leaves it to the functions."
+  type = object({
+    issuer   = string
+    audience = list(string)
+  })
+}
+
+variable "log_days" {
+  description = "For how many days access log lines are kept."
+  type        = number
+}
+
+variable "key_arn" {
+  description = "The KMS key that the access log is encrypted with."
+  type        = string
+}

@@ -1,0 +1,44 @@
+output "urls" {
+  description = "The base addresses of the API; the first is the one to hand out."
+  value       = module.api.urls
+}
+
+output "api_id" {
+  description = "The gateway's id."
+  value       = module.api.id
+}
+
+output "domain_targets" {
+  description = "For each domain the host name that its DNS record has to lead to."
+  value       = module.api.domain_targets
+}
+
+output "streaming_urls" {
+  description = "The addresses over which answers stream, by function."
+  value       = { for name, function in module.function : name => function.url if function.url != null }
+}
+
+output "table" {
+  description = "The table's name."
+  value       = module.table.name
+}
+
+output "master_key_secret" {
+  description = "The secret that `tidegate store init` fills."
+  value       = module.secrets.master_key
+}
+
+output "versions" {
+  description = "The version of each function that is in use; what to go back to after the next deployment."
+  value       = { for name, function in module.function : name => function.version }
+}
+
+output "alarm_topic" {
+  description = "The SNS topic that alarms are sent to."
+  value       = module.observability.topic_arn
+}
+
+output "egress_address" {
+  description = "The address that databases see the functions come from, with a network of its own and NAT."
+  value       = one(module.network[*].address)
+}

@@ -1,0 +1,426 @@
+# What is wrong in an environment file is refused before anything is planned. Each case changes one value of a good file.
+variables {
+  name = "test"
+  file = { deploy = { gateway = { cors = {}, jwt = null }, network = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
+  deploy = {
+    name         = "tidegate-test"
+    region       = "eu-west-1"
+    tags         = {}
+    protected    = false
+    architecture = "arm64"
+    functions = {
+      auth     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+      registry = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+      execute  = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+      mcp      = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+      sync     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+    }
+    log_days     = 14
+    tracing      = false
+    gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
+    streaming    = []
+    network      = null
+    schedules    = {}
+    alarm_emails = []
+  }
+}
+
+run "a_good_file_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+}
+
+run "a_name_has_no_capitals" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { name = "Tidegate" })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_region_is_a_code" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { region = "Ireland" })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_architecture_is_known" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { architecture = "arm" })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "no_function_is_left_out" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = { for name, function in var.deploy.functions : name => function if name != "mcp" } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "memory_has_a_least" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { memory_mb = 64 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_function_ends_before_the_gateway_gives_up" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { mcp = merge(var.deploy.functions.mcp, { timeout_s = 30 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "concurrency_is_not_zero" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { concurrency = 0 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "no_more_is_provisioned_than_allowed" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { concurrency = 1, provisioned = 2 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_alarm_is_below_the_timeout" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { p95_ms = 10001 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "log_days_are_those_of_cloudwatch" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { log_days = 15 })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_domain_has_a_certificate_of_its_region" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { domains = [{ name = "api.example.com", certificate_arn = "arn:aws:acm:us-east-1:1:certificate/1" }] }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_domain_is_named_once" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { domains = [for i in [1, 2] : { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-west-1:1:certificate/${i}" }] }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "some_address_answers" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { default_endpoint = false }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "the_gateway_lets_something_through" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { requests_per_second = 0 }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "no_wildcard_origin" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { cors = { origins = ["*"], max_age_s = 0 } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "no_plain_http_origin" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { cors = { origins = ["http://example.com"], max_age_s = 0 } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_preflight_is_remembered_for_a_day_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { cors = { origins = [], max_age_s = 86401 } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "tokens_have_an_audience" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { jwt = { issuer = "https://id.example.com", audience = [] } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "only_execute_and_mcp_stream" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { streaming = ["auth"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_network_is_made_or_given_but_not_both" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.0.0.0/16", subnets = ["subnet-1"], security_groups = ["sg-1"] } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "subnets_come_with_security_groups" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { subnets = ["subnet-1"] } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_network_has_room" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.0.0.0/24" } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_schedule_is_a_rate_or_cron" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { schedules = { purge = "daily" } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_email_is_one" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { alarm_emails = ["ops"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "production_is_protected" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    name = "production"
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "an_unknown_key_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { log_dais = 3 }) }
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "an_unknown_key_of_the_gateway_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { gateway = merge(var.file.deploy.gateway, { burts = 3 }) }) }
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "an_unknown_key_of_a_function_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { functions = merge(var.file.deploy.functions, { mcp = { memory = 3 } }) }) }
+  }
+
+  expect_failures = [output.deploy]
+}

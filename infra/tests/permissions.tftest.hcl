@@ -1,0 +1,70 @@
+# Each role may do exactly what is listed here: action, resource, and what narrows it. Whoever gives a function another
+# permission has to write it down here too.
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  environment = "production"
+
+  everywhere = [
+    "logs:CreateLogStream on log-group:its-own:*",
+    "logs:PutLogEvents on log-group:its-own:*",
+    "xray:PutTraceSegments on *",
+    "xray:PutTelemetryRecords on *",
+    "dynamodb:GetItem on table/the-table",
+    "dynamodb:Query on table/the-table",
+    "kms:Decrypt on key/the-key by dynamodb.eu-west-1.amazonaws.com, secretsmanager.eu-west-1.amazonaws.com",
+  ]
+  writing = [
+    "dynamodb:PutItem on table/the-table in T#*, TENANT#*",
+    "dynamodb:UpdateItem on table/the-table in T#*, TENANT#*",
+    "dynamodb:DeleteItem on table/the-table in T#*, TENANT#*",
+  ]
+  recording = ["dynamodb:BatchWriteItem on table/the-table in T#*#EXEC"]
+  opening = [
+    "secretsmanager:GetSecretValue on secret:the-master-key-Ab1Cd2",
+    "secretsmanager:GetSecretValue on secret:tidegate/sources/*",
+  ]
+  keeping = [
+    "secretsmanager:CreateSecret on secret:tidegate/sources/*",
+    "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
+    "kms:GenerateDataKey on key/the-key by secretsmanager.eu-west-1.amazonaws.com",
+  ]
+  reporting = ["sqs:SendMessage on tidegate-dead-letters"]
+}
+
+run "each_function_may_do_no_more_than_listed" {
+  command = plan
+
+  assert {
+    condition     = module.function["auth"].permissions == toset(concat(var.everywhere, var.writing))
+    error_message = jsonencode(module.function["auth"].permissions)
+  }
+
+  assert {
+    condition     = module.function["registry"].permissions == toset(concat(var.everywhere, var.writing, var.opening, var.keeping))
+    error_message = jsonencode(module.function["registry"].permissions)
+  }
+
+  assert {
+    condition     = module.function["execute"].permissions == toset(concat(var.everywhere, var.recording, var.opening))
+    error_message = jsonencode(module.function["execute"].permissions)
+  }
+
+  assert {
+    condition     = module.function["mcp"].permissions == toset(concat(var.everywhere, var.recording, var.opening))
+    error_message = jsonencode(module.function["mcp"].permissions)
+  }
+
+  assert {
+    condition     = module.function["sync"].permissions == toset(concat(var.everywhere, var.writing, var.recording, var.opening, var.reporting))
+    error_message = jsonencode(module.function["sync"].permissions)
+  }
+
+  assert {
+    condition     = length(module.function) == 5
+    error_message = "A function is not listed: ${jsonencode(keys(module.function))}"
+  }
+}

@@ -1,0 +1,67 @@
+//! Unpacks a server that Debian has in its unstable release only, beside the libraries it wants, once on a machine.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::programs::is_root;
+
+/// A server that is unpacked into a folder of its own; nothing of the system changes.
+pub(crate) struct Unpacked {
+    /// The name of the folder and of the server, for messages.
+    pub(crate) name: &'static str,
+    /// Makes the folder that it is given, with the server's program in its `bin`.
+    pub(crate) script: &'static str,
+}
+
+impl Unpacked {
+    /// The folder with the server's program.
+    pub(crate) fn bin(&self, url_variable: &str) -> PathBuf {
+        let cache = cache();
+        fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("cannot create {}: {error}", cache.display()));
+        let folder = cache.join(self.name);
+        // Several test processes may come here at once; one unpacks and the others find what it unpacked.
+        let lock = File::create(cache.join("lock")).expect("cannot create a lock file");
+        lock.lock().expect("cannot lock a file");
+        if !folder.exists() {
+            self.unpack(&folder, url_variable);
+        }
+        folder.join("bin")
+    }
+
+    fn unpack(&self, folder: &Path, url_variable: &str) {
+        let partial = folder.with_extension("partial");
+        let log_path = folder.with_extension("log");
+        let log = File::create(&log_path).expect("cannot create a log file");
+        let outcome = Command::new("/bin/sh")
+            .args(["-c", self.script, "unpack"])
+            .arg(&partial)
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("cannot share a file"))
+            .stdout(log)
+            .status();
+        if !outcome.is_ok_and(|status| status.success()) {
+            panic!(
+                "tests need {}, which could not be unpacked from Debian's unstable release: run them on Debian with a \
+                 mirror within reach, or set {url_variable} to a running server; see {}",
+                self.name,
+                log_path.display()
+            );
+        }
+        // Half of it would look whole to the next process.
+        fs::rename(&partial, folder).expect("cannot move a folder");
+    }
+}
+
+/// A folder that outlives the build and that the user whom servers run as may read.
+fn cache() -> PathBuf {
+    let parent = match env::var_os("XDG_CACHE_HOME") {
+        _ if is_root() => PathBuf::from("/var/cache"),
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env::var_os("HOME").expect("HOME is set")).join(".cache"),
+    };
+    parent.join("test-servers")
+}
