@@ -309,7 +309,10 @@ async fn explains(kind: &str, server: &Server) {
     // The session went back as it was: it goes on to read and to write.
     owner.run("insert", json!({"id": 4, "name": "four"})).await.expect(200);
     let timing = &newest(&owner).await["timing"];
-    assert!(["queue_us", "connect_us", "first_row_us", "rows_us", "encode_us"].iter().all(|phase| timing[phase].is_u64()), "{timing}");
+    assert!(
+        ["queue_us", "connect_us", "first_row_us", "rows_us", "encode_us"].iter().all(|phase| timing[phase].is_u64()),
+        "{timing}"
+    );
 }
 
 #[tokio::test]

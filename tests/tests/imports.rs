@@ -13,13 +13,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tidegate-store", &["tidegate-core"]),
     ("tidegate-engine", &["tidegate-core", "tidegate-statement", "tidegate-connectors"]),
     ("tidegate-http", &["tidegate-core"]),
-    ("tidegate-auth", &["tidegate-core", "tidegate-http", "tidegate-store"]),
-    ("tidegate-registry", &["tidegate-core", "tidegate-http", "tidegate-store", "tidegate-engine"]),
+    // What every function stands on; the drivers only with its feature `engine`.
+    (
+        "tidegate-platform",
+        &[
+            "tidegate-core",
+            "tidegate-statement",
+            "tidegate-connectors",
+            "tidegate-store",
+            "tidegate-engine",
+            "tidegate-http",
+        ],
+    ),
+    ("tidegate-auth", &["tidegate-core", "tidegate-http", "tidegate-platform"]),
+    ("tidegate-registry", &["tidegate-core", "tidegate-http", "tidegate-platform", "tidegate-engine"]),
     (
         "tidegate-execute",
-        &["tidegate-core", "tidegate-connectors", "tidegate-http", "tidegate-store", "tidegate-engine"],
+        &["tidegate-core", "tidegate-connectors", "tidegate-http", "tidegate-platform", "tidegate-engine"],
     ),
-    ("tidegate-mcp", &["tidegate-core", "tidegate-http", "tidegate-store", "tidegate-engine"]),
+    ("tidegate-mcp", &["tidegate-core", "tidegate-http", "tidegate-platform", "tidegate-engine"]),
     (
         "tidegate",
         &[
@@ -29,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tidegate-store",
             "tidegate-engine",
             "tidegate-http",
+            "tidegate-platform",
             "tidegate-auth",
             "tidegate-registry",
             "tidegate-execute",
@@ -45,7 +58,19 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("dynoxide", &["tidegate-store"]),
     ("minijinja", &["tidegate-statement"]),
     ("sqlparser", &["tidegate-statement"]),
-    ("axum", &["tidegate-http", "tidegate-auth", "tidegate-registry", "tidegate-execute", "tidegate-mcp", "tidegate"]),
+    ("lambda", &["tidegate-http"]),
+    (
+        "axum",
+        &[
+            "tidegate-http",
+            "tidegate-platform",
+            "tidegate-auth",
+            "tidegate-registry",
+            "tidegate-execute",
+            "tidegate-mcp",
+            "tidegate",
+        ],
+    ),
     ("rmcp", &["tidegate-mcp"]),
     ("clap", &["tidegate"]),
 ];
@@ -87,11 +112,24 @@ fn drivers_and_clients_stay_where_they_belong() {
             for (prefix, holders) in CONFINED {
                 let confined = import == prefix
                     || (prefix.ends_with('-') && import.starts_with(prefix))
-                    || import.starts_with(&format!("{prefix}-"));
+                    || import.starts_with(&format!("{prefix}-"))
+                    || import.starts_with(&format!("{prefix}_"));
                 assert!(!confined || holders.contains(&name.as_str()), "{name} must not import {import}");
             }
         }
     }
+}
+
+#[test]
+fn auth_links_no_database_driver() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let packages = metadata.workspace_packages();
+    let auth = packages.iter().find(|package| *package.name == "tidegate-auth").unwrap();
+    let platform = auth.dependencies.iter().find(|import| import.name == "tidegate-platform").unwrap();
+    assert!(platform.features.is_empty(), "the feature `engine` brings the drivers: {:?}", platform.features);
+    let platform = packages.iter().find(|package| *package.name == "tidegate-platform").unwrap();
+    assert!(!platform.features.contains_key("default"));
 }
 
 #[test]

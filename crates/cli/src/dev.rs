@@ -1,7 +1,6 @@
 //! The local server: every function in this process, on embedded storage.
 
 mod demo;
-mod environment;
 mod greeting;
 mod owner;
 mod platform;
@@ -13,6 +12,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use tidegate_core::{Error, ErrorCode, Name};
 use tidegate_http::{serve, telemetry};
+use tidegate_platform::Environment;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -20,12 +20,15 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::{environment::Environment, platform::Platform, record::Record};
+use self::{platform::LocalPlatform, record::Record};
 use crate::{client::choose_tls_provider, commands::DevArguments, failure::Failure};
 
 /// Runs the local server until it is told to stop.
 pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
-    let environment = Environment::read(arguments.config.as_deref())?;
+    let environment = match &arguments.config {
+        Some(path) => Environment::read(path)?,
+        None => Environment::default(),
+    };
     telemetry::start(&environment.log);
     let server = LocalServer::start(&arguments.data_dir, arguments.port, environment).await?;
     greeting::print(&server.record, server.key_is_new, &arguments.data_dir)?;
@@ -37,7 +40,7 @@ pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
 pub struct LocalServer {
     record: Record,
     key_is_new: bool,
-    platform: Platform,
+    local: LocalPlatform,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<tidegate_core::Result<()>>,
 }
@@ -48,9 +51,9 @@ impl LocalServer {
         choose_tls_provider();
         let listener = listen(port).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
-        let platform = Platform::open(folder, &environment).await?;
-        let owner = owner::ensure(&platform, folder).await?;
-        let router = platform.router()?;
+        let local = LocalPlatform::open(folder, environment).await?;
+        let owner = owner::ensure(&local.platform, folder).await?;
+        let router = local.router()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(serve::serve(listener, router, async {
             // A dropped sender means that nobody is left to stop it.
@@ -60,7 +63,7 @@ impl LocalServer {
         demo::seed(folder, &base, &owner.key).await?;
         let record = Record::new(&base, &owner.key);
         record.write(folder)?;
-        Ok(Self { record, key_is_new: owner.is_new, platform, stop, serving })
+        Ok(Self { record, key_is_new: owner.is_new, local, stop, serving })
     }
 
     /// Its address, such as `http://127.0.0.1:9000`.
@@ -75,15 +78,15 @@ impl LocalServer {
 
     /// Makes another tenant beside the demo, and gives back its owner's key.
     pub async fn add_tenant(&self, name: Name) -> Result<SecretString, Failure> {
-        let tenant = owner::make_tenant(&self.platform, name).await?;
-        Ok(owner::make_key(&self.platform, &tenant).await?)
+        let tenant = owner::make_tenant(&self.local.platform, name).await?;
+        Ok(owner::make_key(&self.local.platform, &tenant).await?)
     }
 
     /// Lets the requests under way end, writes what waits to be written, and closes every session.
     pub async fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(());
         self.serving.await.map_err(Error::internal)??;
-        self.platform.close().await?;
+        self.local.close().await?;
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The layers around a router, in their order: request id and log line, problems, panics, the size of bodies.
+//! The layers around a router, in their order: request id and log line, problems, what the gateway can carry, the size
+//! of bodies, panics.
 
 use std::{any::Any, sync::Arc, time::Instant};
 
@@ -14,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
-    Problem,
+    Problem, gateway,
     problem::{Shape, render},
     request_id::{HEADER, assign},
 };
@@ -28,6 +29,7 @@ pub fn layered(router: Router, ids: Arc<dyn Ids>) -> Router {
         .fallback(async || Problem(Error::new(ErrorCode::NotFound, "there is no such route; see /docs")))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(gateway::fit))
         .layer(middleware::from_fn_with_state(ids, answer))
 }
 

@@ -2,8 +2,11 @@
 
 pub mod api_key;
 pub mod edge;
+pub mod gateway;
 pub mod health;
 pub mod json;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod list;
 pub mod openapi;
 pub mod principal;

@@ -24,7 +24,7 @@ mod vault;
 compile_error!("a store needs a backend: enable the feature `aws` or `local`");
 
 #[cfg(feature = "aws")]
-pub use aws::{AwsBackend, AwsSettings};
+pub use aws::{AwsBackend, AwsSettings, SecretNames};
 pub use cached::Cached;
 pub use dynamo::{DynamoStore, MAX_REFERENCES};
 #[cfg(feature = "local")]

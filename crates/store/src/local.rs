@@ -4,7 +4,7 @@ mod embedded;
 pub(crate) mod files;
 mod lock;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use dynoxide::Database;
 use tidegate_core::{Error, ErrorCode, Result};
@@ -26,7 +26,7 @@ pub struct LocalBackend {
     /// The vault.
     pub vault: FileVault,
     /// The key that cursors and the vault derive theirs from.
-    pub key: MasterKey,
+    pub key: Arc<MasterKey>,
     _sweeper: AbortOnDropHandle<()>,
 }
 
@@ -43,7 +43,7 @@ impl LocalBackend {
         let store = DynamoStore::new(embedded::client(database.clone(), lock), TABLE);
         store.create_table().await?;
         let sweeper = AbortOnDropHandle::new(tokio::spawn(sweep(database)));
-        Ok(Self { store, vault, key, _sweeper: sweeper })
+        Ok(Self { store, vault, key: Arc::new(key), _sweeper: sweeper })
     }
 }
 

@@ -39,7 +39,7 @@ impl MasterKey {
         Ok(SecretBox::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(&derived)))
     }
 
-    fn from_base64(text: &str, place: &str) -> Result<Self> {
+    pub(crate) fn from_base64(text: &str, place: &str) -> Result<Self> {
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| malformed(place))?);
         let mut key = Zeroizing::new([0; 32]);
         if bytes.len() != key.len() {

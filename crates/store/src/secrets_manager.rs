@@ -14,7 +14,7 @@ use tidegate_core::{
     source::SecretRef,
 };
 
-use crate::{failure, vault};
+use crate::{MasterKey, SecretNames, failure, vault};
 
 #[cfg(test)]
 mod tests;
@@ -23,13 +23,13 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct SecretsManagerVault {
     client: Client,
-    prefix: Arc<str>,
+    names: Arc<SecretNames>,
     recovery_days: Option<u16>,
 }
 
 impl SecretsManagerVault {
-    pub(crate) fn new(client: Client, prefix: &str) -> Self {
-        Self { client, prefix: prefix.into(), recovery_days: None }
+    pub(crate) fn new(client: Client, names: &SecretNames) -> Self {
+        Self { client, names: Arc::new(names.clone()), recovery_days: None }
     }
 
     /// The same vault, whose deleted secrets an administrator can bring back for 7 to 30 days. By default they are
@@ -39,8 +39,20 @@ impl SecretsManagerVault {
         Self { recovery_days: Some(days), ..self }
     }
 
+    /// The master key of the deployment, which `tidegate store init` puts there. `NotFound` when there is none.
+    pub async fn master_key(&self) -> Result<MasterKey> {
+        let name = &self.names.master_key;
+        match self.read(name.clone()).await? {
+            Some(key) => MasterKey::from_base64(key.expose_secret(), &format!("the secret {name}")),
+            None => Err(Error::new(
+                ErrorCode::NotFound,
+                format!("there is no secret {name}: run `tidegate store init` for this environment"),
+            )),
+        }
+    }
+
     fn name(&self, reference: &SecretRef) -> String {
-        format!("{}{}", self.prefix, reference.as_str())
+        format!("{}{}", self.names.prefix, reference.as_str())
     }
 
     async fn read(&self, name: String) -> Result<Option<SecretString>> {
@@ -60,6 +72,7 @@ impl Vault for SecretsManagerVault {
             .create_secret()
             .name(self.name(reference))
             .secret_string(secret.expose_secret())
+            .set_kms_key_id(self.names.kms_key.clone())
             .send()
             .await
             .map(drop)
@@ -98,7 +111,7 @@ impl Health for SecretsManagerVault {
 
     async fn check(&self) -> Result<()> {
         // Reading a secret that is never written needs no permission that the vault does not have anyway.
-        self.read(format!("{}health", self.prefix)).await.map(drop)
+        self.read(format!("{}health", self.names.prefix)).await.map(drop)
     }
 }
 

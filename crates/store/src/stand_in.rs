@@ -44,9 +44,9 @@ impl StandIn {
     }
 
     /// The configuration of a client of this server.
-    pub(crate) fn config(&self) -> aws_config::SdkConfig {
-        use aws_config::{BehaviorVersion, Region, SdkConfig};
-        use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+    pub(crate) fn config(&self) -> aws_types::SdkConfig {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+        use aws_types::SdkConfig;
 
         let (retries, timeouts) = crate::dynamo::patience();
         let credentials =

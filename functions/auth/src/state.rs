@@ -10,6 +10,7 @@ use tidegate_core::{
     server::Server,
 };
 use tidegate_http::Authenticator;
+use tidegate_platform::Platform;
 
 /// What the handlers need; made once per process.
 #[derive(Clone)]
@@ -26,6 +27,20 @@ pub struct AuthState {
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
     pub ids: Arc<dyn Ids>,
+}
+
+impl AuthState {
+    /// The state over a platform.
+    pub fn new(platform: &Platform) -> Self {
+        Self {
+            authenticator: Arc::clone(&platform.authenticator),
+            keys: Arc::clone(&platform.keys),
+            servers: Arc::clone(&platform.servers),
+            queries: Arc::clone(&platform.queries),
+            clock: Arc::clone(&platform.clock),
+            ids: Arc::clone(&platform.ids),
+        }
+    }
 }
 
 impl FromRef<AuthState> for Arc<Authenticator> {

@@ -13,7 +13,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value as Json, value::RawValue};
 use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
 use tidegate_http::{
-    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, json::unreadable, request_id::CurrentRequest,
+    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, gateway::Gateway, json::unreadable,
+    request_id::CurrentRequest,
 };
 
 use crate::{
@@ -76,6 +77,9 @@ async fn answer(
     mut request: Request,
 ) -> Result<Response, RpcProblem> {
     own_origin(request.headers(), &state.config.allowed_hosts)?;
+    // A gateway passes on only what was sent to its own names, which a function does not all know.
+    let is_behind_gateway = request.extensions().get::<Gateway>().is_some();
+    let hosts = if is_behind_gateway { &[][..] } else { &*state.config.allowed_hosts };
     let (mut headers, uri) = (mem::take(request.headers_mut()), mem::take(request.uri_mut()));
     let body = Bytes::from_request(request, &()).await.map_err(unreadable)?;
     let message = match read(&body) {
@@ -84,7 +88,7 @@ async fn answer(
     };
     let handler =
         ToolHandler { engine: state.engine, principal, server, tools: state.tools, request: request_id, timeout };
-    if let Some(mut call) = ToolCall::read(&headers, &state.config.allowed_hosts, message) {
+    if let Some(mut call) = ToolCall::read(&headers, hosts, message) {
         let arguments = mem::take(&mut call.arguments);
         // Without such a tool, the library refuses the call.
         if let Some(called) = handler.call(&call.name, arguments).await {
@@ -97,7 +101,7 @@ async fn answer(
     }
     let mut request = Request::new(Body::from(body));
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
-    let config = StreamableHttpServerConfig::clone(&state.config);
+    let config = StreamableHttpServerConfig::clone(&state.config).with_allowed_hosts(hosts);
     let service = StreamableHttpService::new(move || Ok(handler.clone()), state.sessions, config);
     let response = service.handle(request).await;
     Ok(in_json(response.map(Body::new)).await)

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, session::never::NeverSessionManager};
 use tidegate_engine::Engine;
 use tidegate_http::{Authenticator, edge::MAX_BODY};
+use tidegate_platform::Platform;
 
 use crate::tools::Tools;
 
@@ -20,20 +21,23 @@ pub struct McpState {
 }
 
 impl McpState {
-    /// The state of an endpoint that answers to these host names. Any other name in `Host` is refused, so that a page
-    /// in a browser cannot reach a local endpoint by a name that resolves to it.
-    pub fn new(
-        authenticator: Arc<Authenticator>,
-        engine: Arc<Engine>,
-        allowed_hosts: impl IntoIterator<Item = String>,
-    ) -> Self {
+    /// The state over a platform and its engine. The endpoint answers to the host names of the environment. Any other
+    /// name in `Host` is refused, so that a page in a browser cannot reach a local endpoint by a name that resolves to
+    /// it.
+    pub fn new(platform: &Platform, engine: Arc<Engine>) -> Self {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_sse_keep_alive(None)
             .with_max_request_body_bytes(MAX_BODY)
-            .with_allowed_hosts(allowed_hosts);
-        Self { authenticator, engine, config: Arc::new(config), sessions: Arc::default(), tools: Arc::default() }
+            .with_allowed_hosts(platform.environment.hosts.iter().cloned());
+        Self {
+            authenticator: Arc::clone(&platform.authenticator),
+            engine,
+            config: Arc::new(config),
+            sessions: Arc::default(),
+            tools: Arc::default(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use tidegate_core::{
+    Result,
     ports::{Clock, Ids, Repository, Revisions, Vault},
     query::Query,
     server::Server,
@@ -11,6 +12,7 @@ use tidegate_core::{
 };
 use tidegate_engine::Engine;
 use tidegate_http::Authenticator;
+use tidegate_platform::Platform;
 
 /// What the handlers need; made once per process.
 #[derive(Clone)]
@@ -33,6 +35,23 @@ pub struct RegistryState {
     pub clock: Arc<dyn Clock>,
     /// Ids.
     pub ids: Arc<dyn Ids>,
+}
+
+impl RegistryState {
+    /// The state over a platform and its engine.
+    pub fn new(platform: &Platform, engine: Arc<Engine>) -> Result<Self> {
+        Ok(Self {
+            authenticator: Arc::clone(&platform.authenticator),
+            engine,
+            sources: Arc::clone(&platform.sources),
+            queries: Arc::clone(&platform.queries),
+            revisions: Arc::clone(&platform.revisions),
+            servers: Arc::clone(&platform.servers),
+            vault: Arc::clone(&platform.secrets()?.vault),
+            clock: Arc::clone(&platform.clock),
+            ids: Arc::clone(&platform.ids),
+        })
+    }
 }
 
 impl FromRef<RegistryState> for Arc<Authenticator> {

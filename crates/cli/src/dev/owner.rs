@@ -12,8 +12,9 @@ use tidegate_core::{
     tenant::Tenant,
 };
 use tidegate_http::api_key::{self, PresentedKey};
+use tidegate_platform::Platform;
 
-use super::{platform::Platform, record::Record};
+use super::record::Record;
 
 /// The name of the demo tenant.
 pub(super) const TENANT: &str = "demo";

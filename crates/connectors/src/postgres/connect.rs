@@ -146,7 +146,18 @@ impl Sessions {
         };
         let guard = CancelOnDrop { armed: Some((Arc::clone(pool), permit)), process: backend.process };
         let connection = backend.connection;
-        Ok((Session { connection, is_running: false, has_read_large_row: false, class, deadline, is_spoilt: false, guard }, was_idle))
+        Ok((
+            Session {
+                connection,
+                is_running: false,
+                has_read_large_row: false,
+                class,
+                deadline,
+                is_spoilt: false,
+                guard,
+            },
+            was_idle,
+        ))
     }
 
     /// Closes the idle connections at once and the others after their use.

@@ -44,11 +44,15 @@ fn service(secrets: &Secrets, operation: &str, request: &Value) -> (u16, Value) 
     }
 }
 
+fn names(prefix: &str) -> SecretNames {
+    SecretNames { prefix: prefix.to_owned(), master_key: "master".to_owned(), kms_key: None }
+}
+
 async fn open() -> (SecretsManagerVault, Secrets, StandIn) {
     let secrets = Secrets::default();
     let kept = Arc::clone(&secrets);
     let server = StandIn::new(move |operation, request| service(&kept, operation, request)).await;
-    let vault = SecretsManagerVault::new(Client::new(&server.config()), "tidegate/test/");
+    let vault = SecretsManagerVault::new(Client::new(&server.config()), &names("tidegate/test/"));
     (vault, secrets, server)
 }
 
@@ -94,7 +98,7 @@ async fn the_health_check_needs_no_secret() {
 async fn an_answer_that_cannot_be_read_does_not_show_the_secret() {
     let server =
         StandIn::new(|_, _| (200, json!({"Name": 5, "SecretString": "correct horse", "CreatedDate": "never"}))).await;
-    let vault = SecretsManagerVault::new(Client::new(&server.config()), "");
+    let vault = SecretsManagerVault::new(Client::new(&server.config()), &names(""));
     let error = vault.get(&reference()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(!format!("{error:?}").contains("horse"), "{error:?}");
@@ -104,7 +108,7 @@ async fn an_answer_that_cannot_be_read_does_not_show_the_secret() {
 async fn a_refusal_is_unavailable_and_says_why_in_the_log_only() {
     let server =
         StandIn::new(|_, _| (400, json!({"__type": "AccessDeniedException", "Message": "not authorized"}))).await;
-    let vault = SecretsManagerVault::new(Client::new(&server.config()), "");
+    let vault = SecretsManagerVault::new(Client::new(&server.config()), &names(""));
     let error = vault.check().await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(!error.message().contains("authorized"));

@@ -31,10 +31,10 @@ impl TestStore {
         if let Ok(endpoint) = std::env::var("TIDEGATE_TEST_DYNAMODB_URL") {
             let settings = AwsSettings {
                 table: format!("tidegate-test-{}", Uuid::now_v7()),
-                secret_prefix: String::new(),
+                secrets: None,
                 endpoint: Some(endpoint),
             };
-            let store = AwsBackend::from_environment(&settings).await.store;
+            let store = AwsBackend::from_environment(&settings).unwrap().store;
             store.create_table().await.unwrap();
             return Self { store, _local: None };
         }

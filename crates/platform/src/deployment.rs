@@ -1,0 +1,74 @@
+//! What a function of a deployment is told by its environment variables.
+
+use std::{env, fmt::Display};
+
+use tidegate_core::{Error, ErrorCode, Result};
+use tidegate_store::{AwsSettings, SecretNames};
+
+use crate::Environment;
+
+/// The variable with the settings of the environment file, as JSON.
+const CONFIG: &str = "TIDEGATE_CONFIG";
+/// The variable with the name of the table.
+const TABLE: &str = "TIDEGATE_TABLE";
+/// The variable with what the names of the sources' secrets begin with. A function that opens no source has none.
+const SECRET_PREFIX: &str = "TIDEGATE_SECRET_PREFIX";
+/// The variable with the name of the secret that holds the master key.
+const MASTER_KEY_SECRET: &str = "TIDEGATE_MASTER_KEY_SECRET";
+/// The variable with the KMS key that new secrets are encrypted with; without it Secrets Manager uses its own.
+const KMS_KEY: &str = "TIDEGATE_KMS_KEY";
+/// The variable with the addresses of the deployment, separated by commas.
+const URLS: &str = "TIDEGATE_URLS";
+/// The variable that says whether the function URL streams: `true` or `false`.
+const URL_STREAMS: &str = "TIDEGATE_URL_STREAMS";
+/// The variable with the address of a server to use in place of AWS (AWS SDKs, "service-specific endpoints").
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// What a function is told.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// What is set in the environment file.
+    pub environment: Environment,
+    /// Where the deployment keeps its things.
+    pub aws: AwsSettings,
+    /// The addresses of the deployment.
+    pub urls: Vec<String>,
+    /// Whether the function URL streams.
+    pub url_streams: bool,
+}
+
+impl Deployment {
+    /// Reads the variables. `InvalidRequest` when one is missing or cannot be read.
+    pub fn from_environment() -> Result<Self> {
+        let environment = Environment::parse(&variable(CONFIG)?).map_err(|error| wrong(CONFIG, error.message()))?;
+        let secrets = match optional(SECRET_PREFIX) {
+            None => None,
+            Some(prefix) => {
+                Some(SecretNames { prefix, master_key: variable(MASTER_KEY_SECRET)?, kms_key: optional(KMS_KEY) })
+            }
+        };
+        let url_streams = match optional(URL_STREAMS).as_deref() {
+            Some("true") => true,
+            Some("false") | None => false,
+            Some(_) => return Err(wrong(URL_STREAMS, "must be `true` or `false`")),
+        };
+        Ok(Self {
+            environment,
+            aws: AwsSettings { table: variable(TABLE)?, secrets, endpoint: optional(ENDPOINT) },
+            urls: optional(URLS).iter().flat_map(|urls| urls.split(',')).map(str::to_owned).collect(),
+            url_streams,
+        })
+    }
+}
+
+fn optional(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn variable(name: &str) -> Result<String> {
+    optional(name).ok_or_else(|| wrong(name, "is not set"))
+}
+
+fn wrong(name: &str, what: impl Display) -> Error {
+    Error::new(ErrorCode::InvalidRequest, format!("the environment variable {name} is wrong: {what}"))
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod deployment;
+#[cfg(feature = "engine")]
+mod engine;
+pub mod environment;
+pub mod platform;
+pub mod start;
+
+pub use environment::Environment;
+pub use platform::Platform;

@@ -1,0 +1,18 @@
+//! The `mcp` function.
+
+use std::process::ExitCode;
+
+use tidegate_core::Result;
+use tidegate_mcp::{McpState, router};
+use tidegate_platform::{Platform, start::serve};
+use utoipa_axum::router::OpenApiRouter;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    serve(routes).await
+}
+
+fn routes(platform: &Platform) -> Result<OpenApiRouter> {
+    let engine = platform.hosted_engine()?;
+    Ok(router(McpState::new(platform, engine)))
+}
