@@ -7,9 +7,7 @@
 
 use std::{
     mem,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -123,8 +121,8 @@ impl Sessions {
             let patience = if was_idle { LIVENESS_TIMEOUT } else { Duration::MAX };
             match timeout(patience, session.begin()).await {
                 Ok(Ok(())) => return Ok(session),
-                // An idle connection may have died, or not been reset, and BEGIN changes nothing: another one may try.
-                Ok(Err(_)) if was_idle => session.guard.disarm(),
+                // An idle connection may have died, and BEGIN changes nothing: another one may try.
+                Ok(Err(failure)) if was_idle && error::is_disconnected(&failure) => session.guard.disarm(),
                 // Its connection was cut without a word, and so were those that have been idle for longer.
                 Err(_) => {
                     session.guard.disarm();
@@ -337,18 +335,10 @@ impl Session {
 
     /// Undoes everything the transaction did, changed settings of the session included.
     ///
-    /// After a transaction that only read, this does not wait for the server's answer: it comes before that to whatever
-    /// the session is used for next. One poll sends the message, for the server reads while it has nothing to do.
+    /// It waits for the server's word: a session that went back before might still be in the transaction of the call
+    /// before, whose settings the next caller would then read under.
     pub(super) async fn roll_back(mut self) {
-        let failed = {
-            let mut rollback = pin!(sqlx::raw_sql(ROLLBACK).execute(&mut self.connection));
-            match self.class {
-                Class::Read => matches!(futures::poll!(rollback.as_mut()), Poll::Ready(Err(_))),
-                Class::Write => rollback.await.is_err(),
-                _ => true,
-            }
-        };
-        if failed {
+        if self.class > Class::Write || sqlx::raw_sql(ROLLBACK).execute(&mut self.connection).await.is_err() {
             self.spoil();
         }
         self.put_back().await;

@@ -21,6 +21,15 @@ fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
 }
 
+/// Whether the session is gone, rather than the statement wrong.
+pub(super) fn is_disconnected(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // The server says so before it hangs up: it is shut down, or an administrator ended the session.
+        _ => database(error).is_some_and(|error| matches!(error.code(), "57P01" | "57P02" | "57P05" | "25P03")),
+    }
+}
+
 /// Whether a statement that was prepared earlier no longer fits the tables, or is not known to the session any more.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| match error.code() {
