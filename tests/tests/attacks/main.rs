@@ -147,27 +147,27 @@ async fn withstand(file: &str) {
 }
 
 #[tokio::test]
-async fn postgres_withstands_every_attack() {
+async fn attacks_leave_postgres_unchanged() {
     withstand("postgres.yaml").await;
 }
 
 #[tokio::test]
-async fn mariadb_withstands_every_attack() {
+async fn attacks_leave_mariadb_unchanged() {
     withstand("mariadb.yaml").await;
 }
 
 #[tokio::test]
-async fn mysql_withstands_every_attack() {
+async fn attacks_leave_mysql_unchanged() {
     withstand("mysql.yaml").await;
 }
 
 #[tokio::test]
-async fn sqlite_withstands_every_attack() {
+async fn attacks_leave_sqlite_unchanged() {
     withstand("sqlite.yaml").await;
 }
 
 #[tokio::test]
-async fn templates_withstand_every_attack() {
+async fn attacks_through_templates_change_nothing() {
     withstand("templates.yaml").await;
 }
 
@@ -175,7 +175,7 @@ async fn templates_withstand_every_attack() {
 const ONE_REFUSAL_OF: usize = 100;
 
 #[tokio::test]
-async fn what_analysts_write_is_answered() {
+async fn attacks_are_not_seen_in_what_analysts_write() {
     let begun = Instant::now();
     let corpus: BTreeMap<Engine, Harmless> = read("harmless.yaml");
     let (mut count, mut refused, mut failures) = (0, Vec::new(), Vec::new());
