@@ -47,6 +47,8 @@ pub(crate) fn lexemes(text: &str, dialect: Dialect) -> Option<Vec<Lexeme<'_>>> {
             'e' | 'E' if dialect == Dialect::Postgres && rest[1..].starts_with('\'') => {
                 (Some(Lexeme::Quoted), 1 + quoted(&rest[1..], '\'', true)?)
             }
+            // A number has no dollar in it, and a name may.
+            '0'..='9' if dialect == Dialect::Postgres => (Some(Lexeme::Word(&rest[..digits(rest)])), digits(rest)),
             _ if name(rest) > 0 => (Some(Lexeme::Word(&rest[..name(rest)])), name(rest)),
             other => (Some(Lexeme::Sign(other)), other.len_utf8()),
         };
