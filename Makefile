@@ -1,6 +1,7 @@
 # Each target is a recipe that a person could type. `make help` lists them.
 .POSIX:
-.PHONY: help dev test clients check lint docs deny bench fuzz clean
+.PHONY: help dev watch cloud cloud-down journeys deploy destroy test tests infra deployed clients check lint docs deny \
+	bench bench-lambda fuzz clean
 
 # One set of features for every target, so that no dependency is built twice.
 BUILD = cargo build --workspace --bin tidegate
@@ -12,8 +13,38 @@ dev: ## Build and start Tidegate on http://127.0.0.1:9000 (ARGS="--port 9001 --d
 	$(BUILD)
 	target/debug/tidegate dev $(ARGS)
 
-test: ## Run every test; PostgreSQL, MariaDB and MySQL are started, or installed, as needed
+watch: ## Serve the functions on http://127.0.0.1:9000, each in a process that is built again when its code changes
+	localstack/watch
+
+cloud: ## Run the deployed shape on this machine: the functions behind a gateway, on an emulator of AWS
+	localstack/build
+	localstack/up
+
+cloud-down: ## End what `make cloud` started; everything in it is gone
+	localstack/emulator stop
+
+journeys: ## Take the end-to-end journeys through what `make cloud` started
+	localstack/journeys
+
+deploy: ## Deploy to AWS: ENV=staging, and DATA=FOLDER with the SQLite files that the functions are to carry
+	$(BUILD)
+	target/debug/tidegate config check config/environments/$(ENV).yaml
+	infra/build $(ENV) $(DATA)
+	infra/deploy $(ENV)
+
+destroy: ## Take a deployment away: ENV=staging
+	infra/deploy $(ENV) --destroy
+
+test: infra deployed tests ## Run every test
+
+tests: ## Run the tests of the code; PostgreSQL, MariaDB and MySQL are started, or installed, as needed
 	cargo test --workspace
+
+infra: ## Check the Terraform, and plan it twice
+	localstack/test terraform
+
+deployed: ## Deploy the built functions to an emulator that enforces their roles, take the journeys through it, destroy it
+	localstack/test deployed
 
 clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
 	$(BUILD)
@@ -35,6 +66,11 @@ deny: ## Check licences, banned crates and sources of dependencies
 bench: ## Measure a release build over loopback; beside MCP Toolbox when that is installed
 	cargo build --release --package tidegate --package bench
 	target/release/bench
+
+FUNCTIONS = auth registry execute mcp
+bench-lambda: ## Measure start, size and memory of the functions as Lambda runs them
+	cargo build --profile function --package hello $(FUNCTIONS:%=--package tidegate-%)
+	cargo run --release --package bench --bin bench-lambda -- target/function
 
 SECONDS = 60
 fuzz: ## Give the parts that read what others wrote made-up inputs, SECONDS=60 each

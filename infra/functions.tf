@@ -14,15 +14,18 @@ locals {
     TIDEGATE_SECRET_PREFIX     = module.secrets.sources
     TIDEGATE_MASTER_KEY_SECRET = module.secrets.master_key
   })
+  told_of_url = {
+    for name in ["execute", "mcp"] : name => contains(local.deploy.streaming, name) ? { TIDEGATE_URL_STREAMS = "true" } : {}
+  }
   variables = {
     auth     = local.told
     registry = merge(local.told_of_secrets, { TIDEGATE_KMS_KEY = module.key.arn })
-    execute  = local.told_of_secrets
-    mcp      = local.told_of_secrets
+    execute  = merge(local.told_of_secrets, local.told_of_url["execute"])
+    mcp      = merge(local.told_of_secrets, local.told_of_url["mcp"])
     sync     = local.told_of_secrets
   }
 
-  tenants = ["T#*", "TENANT#*"]
+  tenants = ["T#*", "TENANT#*", "TENANTS"]
   history = ["T#*#EXEC"]
   reads   = { actions = ["dynamodb:GetItem", "dynamodb:Query"], resources = [module.table.arn] }
   writes = {
@@ -38,6 +41,17 @@ locals {
   keeps = {
     actions   = ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"]
     resources = [module.secrets.sources_arn]
+  }
+  # Which secrets no source refers to. Secrets Manager knows no resources to narrow the list to; it has no values.
+  clears = [
+    { actions = ["secretsmanager:ListSecrets"], resources = ["*"] },
+    { actions = ["secretsmanager:DeleteSecret"], resources = [module.secrets.sources_arn] },
+  ]
+  # What tasks keep and remove of tenants, and where they go on.
+  tidies = {
+    actions   = ["dynamodb:PutItem", "dynamodb:DeleteItem"]
+    resources = [module.table.arn]
+    keys      = ["T#*", "SYNC"]
   }
   decrypts = {
     actions   = ["kms:Decrypt"]
@@ -58,6 +72,6 @@ locals {
     registry = [local.reads, local.writes, local.opens, local.keeps, local.decrypts, local.encrypts]
     execute  = [local.reads, local.records, local.opens, local.decrypts]
     mcp      = [local.reads, local.records, local.opens, local.decrypts]
-    sync     = [local.reads, local.writes, local.records, local.opens, local.decrypts, local.reports]
+    sync     = concat(local.clears, [local.reads, local.tidies, local.opens, local.decrypts, local.reports])
   }
 }

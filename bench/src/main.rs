@@ -107,19 +107,19 @@ async fn main() -> Outcome<()> {
     table::print_figures_head();
     if wanted("guard and compiler") {
         let compiler::Cost { warm_us, cold_us, raw_us, length } = compiler::measure()?;
-        table::print_figure("guard and compiler, warm", warm_us, 10.0, "µs");
-        table::print_figure(&format!("guard and compiler, cold, {length} bytes"), cold_us, 300.0, "µs");
-        table::print_figure(&format!("guard alone, raw SQL of {length} bytes"), raw_us, 300.0, "µs");
+        table::print_figure("guard and compiler, warm", warm_us, Some(10.0), "µs");
+        table::print_figure(&format!("guard and compiler, cold, {length} bytes"), cold_us, Some(300.0), "µs");
+        table::print_figure(&format!("guard alone, raw SQL of {length} bytes"), raw_us, Some(300.0), "µs");
     }
     if wanted("200 callers") {
         let crowd = measure(&ours.crowd(), &ours.process).await?;
         let name = "200 callers, 20 sessions, a query of 20 ms";
-        table::print_figure(&format!("{name}: p50"), crowd.p50_ms, 500.0, "ms");
-        table::print_figure(&format!("{name}: p95"), crowd.p95_ms, 500.0, "ms");
-        table::print_figure(&format!("{name}: p99"), crowd.p99_ms, 500.0, "ms");
-        table::print_figure(&format!("{name}: errors"), crowd.errors as f64, 0.0, "");
+        table::print_figure(&format!("{name}: p50"), crowd.p50_ms, None, "ms");
+        table::print_figure(&format!("{name}: p95"), crowd.p95_ms, Some(500.0), "ms");
+        table::print_figure(&format!("{name}: p99"), crowd.p99_ms, None, "ms");
+        table::print_figure(&format!("{name}: errors"), crowd.errors as f64, Some(0.0), "");
     }
-    table::print_figure("resident memory, the most in all of this", ours.process.peak_mb()? as f64, 100.0, "MB");
+    table::print_figure("resident memory, the most in all of this", ours.process.peak_mb()? as f64, Some(100.0), "MB");
 
     println!("\n| | Tidegate | MCP Toolbox |\n|---|---|---|");
     let of_peer = |figure: &dyn Fn(&peer::Peer) -> String| peer.as_ref().map(figure).unwrap_or_default();

@@ -1,4 +1,5 @@
 # What is wrong in an environment file is refused before anything is planned. Each case changes one value of a good file.
+# crates/platform/src/environment/deploy.rs has the same table for `tidegate config check`.
 variables {
   name = "test"
   file = { deploy = { gateway = { cors = {}, jwt = null }, network = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
@@ -30,6 +31,39 @@ run "a_good_file_is_taken" {
 
   module {
     source = "./modules/environment"
+  }
+}
+
+run "what_is_at_the_edge_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { gateway = { cors = {}, jwt = {}, domains = [{}] }, network = {} }) }
+    deploy = merge(var.deploy, {
+      name         = "a123456789-123456789-1234567890"
+      region       = "us-gov-east-1"
+      architecture = "x86_64"
+      functions = merge(var.deploy.functions, {
+        auth = { memory_mb = 128, timeout_s = 29, concurrency = 2, provisioned = 2, p95_ms = 29000 }
+        sync = { memory_mb = 10240, timeout_s = 900, concurrency = null, provisioned = 9, p95_ms = 1 }
+      })
+      log_days = 3653
+      gateway = merge(var.deploy.gateway, {
+        domains             = [{ name = "a.b.io", certificate_arn = "arn:aws-us-gov:acm:us-gov-east-1:1:certificate/1", zone_id = "Z1" }]
+        default_endpoint    = false
+        requests_per_second = 0.5
+        cors                = { origins = ["https://app.example.com", "https://x.example:8443", "http://localhost:3000"], max_age_s = 86400 }
+        jwt                 = { issuer = "http://127.0.0.1:1", audience = ["a"] }
+      })
+      streaming    = ["execute", "mcp"]
+      network      = { cidr = "10.20.0.0/22", nat = true }
+      schedules    = { purge = "cron(0 3 * * ? *)" }
+      alarm_emails = ["ops@example.com"]
+    })
   }
 }
 
@@ -364,6 +398,174 @@ run "an_email_is_one" {
 
   variables {
     deploy = merge(var.deploy, { alarm_emails = ["ops"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_region_begins_with_two_letters" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { region = "eur-west-1" })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "memory_is_whole" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { memory_mb = 256.5 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "sync_ends_too" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { sync = merge(var.deploy.functions.sync, { timeout_s = 901 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_alarm_is_whole" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { functions = merge(var.deploy.functions, { auth = merge(var.deploy.functions.auth, { p95_ms = 0.5 }) }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_domain_is_a_host" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { domains = [{ name = "example", certificate_arn = "arn:aws:acm:eu-west-1:1:certificate/1" }] }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_burst_is_whole" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { burst = 1.5 }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_origin_has_no_path" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { cors = { origins = ["https://example.com/"], max_age_s = 0 } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_issuer_is_a_url" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { jwt = { issuer = "id.example.com", audience = ["a"] } }) })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_network_is_something" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = {} })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_network_is_ipv4" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "fd00::/16" } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_task_has_a_plain_name" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { schedules = { Purge = "rate(1 day)" } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_rate_says_how_often" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { schedules = { purge = "rate()" } })
   }
 
   expect_failures = [var.deploy]

@@ -18,9 +18,9 @@ variables {
     "kms:Decrypt on key/the-key by dynamodb.eu-west-1.amazonaws.com, secretsmanager.eu-west-1.amazonaws.com",
   ]
   writing = [
-    "dynamodb:PutItem on table/the-table in T#*, TENANT#*",
-    "dynamodb:UpdateItem on table/the-table in T#*, TENANT#*",
-    "dynamodb:DeleteItem on table/the-table in T#*, TENANT#*",
+    "dynamodb:PutItem on table/the-table in T#*, TENANT#*, TENANTS",
+    "dynamodb:UpdateItem on table/the-table in T#*, TENANT#*, TENANTS",
+    "dynamodb:DeleteItem on table/the-table in T#*, TENANT#*, TENANTS",
   ]
   recording = ["dynamodb:BatchWriteItem on table/the-table in T#*#EXEC"]
   opening = [
@@ -31,6 +31,14 @@ variables {
     "secretsmanager:CreateSecret on secret:tidegate/sources/*",
     "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
     "kms:GenerateDataKey on key/the-key by secretsmanager.eu-west-1.amazonaws.com",
+  ]
+  tidying = [
+    "dynamodb:PutItem on table/the-table in T#*, SYNC",
+    "dynamodb:DeleteItem on table/the-table in T#*, SYNC",
+  ]
+  clearing = [
+    "secretsmanager:ListSecrets on *",
+    "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
   ]
   reporting = ["sqs:SendMessage on tidegate-dead-letters"]
 }
@@ -59,7 +67,7 @@ run "each_function_may_do_no_more_than_listed" {
   }
 
   assert {
-    condition     = module.function["sync"].permissions == toset(concat(var.everywhere, var.writing, var.recording, var.opening, var.reporting))
+    condition     = module.function["sync"].permissions == toset(concat(var.everywhere, var.tidying, var.opening, var.clearing, var.reporting))
     error_message = jsonencode(module.function["sync"].permissions)
   }
 

@@ -1,6 +1,9 @@
 //! What the end-to-end tests share: a server with the demo in a temporary folder, and a client of it.
 
+pub mod lambda;
 pub mod proxy;
+
+use std::env;
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use secrecy::ExposeSecret;
@@ -13,6 +16,15 @@ pub struct TestServer {
     pub server: LocalServer,
     pub folder: TempDir,
     http: reqwest::Client,
+}
+
+/// Where a journey goes through: a deployment that the environment names, or a server of this test.
+pub struct Deployment {
+    /// Its owner.
+    pub owner: Client,
+    /// The name of the tenant.
+    pub tenant: String,
+    _server: Option<TestServer>,
 }
 
 /// A caller of a server.
@@ -96,7 +108,34 @@ impl TestServer {
     }
 }
 
+impl Deployment {
+    /// The deployment at `TIDEGATE_TEST_URL`, with the key of an owner in `TIDEGATE_TEST_KEY`. Without them, a server.
+    pub async fn given_or_started() -> Self {
+        let (owner, server) = match env::var("TIDEGATE_TEST_URL") {
+            Ok(url) => {
+                // The first that is installed stays.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let key = env::var("TIDEGATE_TEST_KEY").expect("TIDEGATE_TEST_KEY holds the key of an owner");
+                let base = url.trim_end_matches('/').to_owned();
+                (Client { http: reqwest::Client::new(), base, key }, None)
+            }
+            Err(_) => {
+                let server = TestServer::start().await;
+                (server.owner(), Some(server))
+            }
+        };
+        let me = owner.get("/v1/me").await.expect(200);
+        let tenant = me["tenant"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
+        Self { owner, tenant, _server: server }
+    }
+}
+
 impl Client {
+    /// Another caller of the same server, with this key; nobody with none.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if !self.key.is_empty() {

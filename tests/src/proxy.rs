@@ -32,6 +32,8 @@ struct Road {
     weather: watch::Sender<Weather>,
     /// How many connections there were.
     count: AtomicU64,
+    /// How many bytes of the server got through.
+    bytes_answered: AtomicU64,
     /// After so many more requests a connection breaks; 0 when none does.
     break_in: AtomicUsize,
 }
@@ -50,6 +52,7 @@ impl Proxy {
         let road = Arc::new(Road {
             weather: watch::Sender::default(),
             count: AtomicU64::default(),
+            bytes_answered: AtomicU64::default(),
             break_in: AtomicUsize::default(),
         });
         let mut proxy = Self { port: 0, target: ([127, 0, 0, 1], target).into(), road, listener: None };
@@ -98,6 +101,11 @@ impl Proxy {
     pub fn connections(&self) -> u64 {
         self.road.count.load(Ordering::SeqCst)
     }
+
+    /// How many bytes of the server were passed on.
+    pub fn bytes_answered(&self) -> u64 {
+        self.road.bytes_answered.load(Ordering::SeqCst)
+    }
 }
 
 /// Takes connections. They end with this task.
@@ -134,6 +142,9 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u64, roa
         }
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
+        }
+        if !requests {
+            road.bytes_answered.fetch_add(read as u64, Ordering::SeqCst);
         }
     }
 }

@@ -32,6 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["tidegate-core", "tidegate-connectors", "tidegate-http", "tidegate-platform", "tidegate-engine"],
     ),
     ("tidegate-mcp", &["tidegate-core", "tidegate-http", "tidegate-platform", "tidegate-engine"]),
+    ("tidegate-sync", &["tidegate-core", "tidegate-http", "tidegate-platform", "tidegate-engine"]),
     (
         "tidegate",
         &[
@@ -46,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tidegate-registry",
             "tidegate-execute",
             "tidegate-mcp",
+            "tidegate-sync",
         ],
     ),
 ];

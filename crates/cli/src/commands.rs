@@ -1,18 +1,24 @@
 //! The commands.
 
 pub(crate) mod apply;
+pub(crate) mod config;
 mod export;
 mod keys;
 mod plan;
 mod run;
 mod schema;
+pub(crate) mod store;
+mod tenants;
 pub(crate) mod validate;
 
-use std::path::PathBuf;
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{dev, failure::Failure};
+use crate::{dev, failure::Failure, terminal};
 
 /// Turns databases into governed tools: MCP for assistants, REST for programs
 #[derive(Debug, Parser)]
@@ -40,8 +46,17 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Print the JSON Schema of the files, for editors
-    Schema,
+    /// Make and list tenants, and make keys of their owners; for who operates a deployment
+    #[command(subcommand)]
+    Tenants(tenants::TenantsCommand),
+    /// Set up, migrate and empty the store; for who operates a deployment
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Check environment files; for who operates a deployment
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the JSON Schema of files, for editors, or the OpenAPI document
+    Schema(schema::SchemaArguments),
 }
 
 /// How the local server runs.
@@ -75,8 +90,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Keys(command) => keys::run(command).await,
-        Command::Schema => schema::run(),
+        Command::Tenants(command) => tenants::run(command).await,
+        Command::Store(command) => store::run(command).await,
+        Command::Config(command) => config::run(&command),
+        Command::Schema(arguments) => schema::run(&arguments),
     }
+}
+
+/// Asks before something is changed. Only yes goes on.
+fn ask(question: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::message("nothing was changed: nobody can be asked here, so say --yes"));
+    }
+    if terminal::confirm(question)? { Ok(()) } else { Err(Failure::message("nothing was changed")) }
 }
 
 #[cfg(test)]

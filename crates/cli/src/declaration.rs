@@ -15,8 +15,7 @@ use std::{
 use serde::Deserialize;
 use tidegate_core::{query::QuerySpec, server::ServerSpec, source::SourceSpec};
 
-pub(crate) use node::Place;
-use node::{Content, Node};
+pub(crate) use node::{Content, Node, Place};
 pub(crate) use origin::{File, Origin};
 
 use crate::{
@@ -51,6 +50,21 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<(Declaration, Vec<Diagnostic>), 
         reader.file(Arc::new(File { path, text }));
     }
     Ok((reader.declaration, reader.diagnostics))
+}
+
+/// Reads a file that holds one value, such as an environment, or says what does not fit. Fails when the file itself
+/// cannot be read.
+pub(crate) fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Result<Declared<T>, Diagnostic>, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let file = Arc::new(File { path: path.to_owned(), text });
+    let read = parse(&file.text).and_then(|node| match typed::read(&node) {
+        Ok(spec) => Ok((spec, node)),
+        Err(mismatch) => Err((mismatch.place.or(Some(node.place)), mismatch.with_key())),
+    });
+    Ok(match read {
+        Ok((spec, node)) => Ok(Declared { spec, origin: Origin { file, node } }),
+        Err((place, message)) => Err(Diagnostic { severity: Severity::Error, file: file.path.clone(), place, message }),
+    })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

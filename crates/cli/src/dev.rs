@@ -5,11 +5,13 @@ mod greeting;
 mod owner;
 mod platform;
 mod record;
+mod schedule;
 
 use std::{io, net::Ipv4Addr, path::Path};
 
 use reqwest::Url;
 use secrecy::SecretString;
+use serde_json::Value as Json;
 use tidegate_core::{Error, ErrorCode, Name};
 use tidegate_http::{serve, telemetry};
 use tidegate_platform::Environment;
@@ -17,16 +19,20 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::oneshot,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 use self::{platform::LocalPlatform, record::Record};
-use crate::{client::choose_tls_provider, commands::DevArguments, failure::Failure};
+use crate::{
+    client::choose_tls_provider,
+    commands::{DevArguments, config},
+    failure::Failure,
+};
 
 /// Runs the local server until it is told to stop.
 pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
     let environment = match &arguments.config {
-        Some(path) => Environment::read(path)?,
+        Some(path) => config::load(path)?.spec,
         None => Environment::default(),
     };
     telemetry::start(&environment.log);
@@ -43,6 +49,7 @@ pub struct LocalServer {
     local: LocalPlatform,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<tidegate_core::Result<()>>,
+    schedules: JoinSet<()>,
 }
 
 impl LocalServer {
@@ -63,7 +70,8 @@ impl LocalServer {
         demo::seed(folder, &base, &owner.key).await?;
         let record = Record::new(&base, &owner.key);
         record.write(folder)?;
-        Ok(Self { record, key_is_new: owner.is_new, local, stop, serving })
+        let schedules = schedule::start(&local.tasks);
+        Ok(Self { record, key_is_new: owner.is_new, local, stop, serving, schedules })
     }
 
     /// Its address, such as `http://127.0.0.1:9000`.
@@ -78,15 +86,22 @@ impl LocalServer {
 
     /// Makes another tenant beside the demo, and gives back its owner's key.
     pub async fn add_tenant(&self, name: Name) -> Result<SecretString, Failure> {
-        let tenant = owner::make_tenant(&self.local.platform, name).await?;
-        Ok(owner::make_key(&self.local.platform, &tenant).await?)
+        let tenant = crate::owner::make_tenant(&self.local.platform, name).await?;
+        Ok(crate::owner::make_key(&self.local.platform, &tenant).await?)
+    }
+
+    /// Runs the task of `sync` that an event names now, and gives back what it counted.
+    pub async fn sync(&self, event: &Json) -> Result<Json, Failure> {
+        Ok(schedule::run(&self.local.tasks, event).await?)
     }
 
     /// Lets the requests under way end, writes what waits to be written, and closes every session.
     pub async fn stop(self) -> Result<(), Failure> {
-        let _ = self.stop.send(());
-        self.serving.await.map_err(Error::internal)??;
-        self.local.close().await?;
+        let Self { local, stop, serving, mut schedules, .. } = self;
+        schedules.shutdown().await;
+        let _ = stop.send(());
+        serving.await.map_err(Error::internal)??;
+        local.close().await?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod diagnostic;
 mod diff;
 mod entity;
 mod failure;
+mod owner;
 mod plan;
 mod terminal;
 mod yaml;

@@ -55,14 +55,17 @@ impl AnyConnector {
             expect(unused_variables, reason = "a file needs no credentials")
         )]
         credentials: Option<&Credentials>,
-        #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "a server needs no settings"))]
+        #[cfg_attr(
+            not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+            expect(unused_variables, reason = "nothing is built in that would be set")
+        )]
         config: &ConnectorConfig,
     ) -> Result<Self> {
         match connection {
             #[cfg(feature = "postgres")]
-            Connection::Postgres(endpoint) => PostgresConnector::new(endpoint, credentials).map(Self::Postgres),
+            Connection::Postgres(endpoint) => PostgresConnector::new(endpoint, credentials, config).map(Self::Postgres),
             #[cfg(feature = "mysql")]
-            Connection::Mysql(endpoint) => MysqlConnector::new(endpoint, credentials).map(Self::Mysql),
+            Connection::Mysql(endpoint) => MysqlConnector::new(endpoint, credentials, config).map(Self::Mysql),
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(file) => SqliteConnector::new(file, config).map(Self::Sqlite),
             #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]

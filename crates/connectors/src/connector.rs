@@ -8,6 +8,7 @@ use tidegate_core::{
     Result,
     catalog::{Schema, Table, TableDetail},
     deadline::Deadline,
+    network::SourceNetworks,
     result::{Column, RowSink},
 };
 use tidegate_statement::Statement;
@@ -20,6 +21,8 @@ pub struct ConnectorConfig {
     pub sqlite_root: PathBuf,
     /// Whether SQLite files have to be inside `sqlite_root`, links resolved.
     pub sqlite_confined: bool,
+    /// Where database servers may be, by the addresses that their host has when a session is opened.
+    pub networks: SourceNetworks,
 }
 
 /// What a source answers to a test of its connection.

@@ -4,6 +4,8 @@ pub mod any;
 pub mod connector;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod harmless;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod host;
 
 #[cfg(feature = "mysql")]
 pub mod mysql;

@@ -25,7 +25,7 @@ use tidegate_core::{
 use tidegate_statement::{Class, Statement};
 use tokio::{sync::watch, time::timeout_at};
 
-use crate::{Connector, ServerInfo};
+use crate::{Connector, ConnectorConfig, ServerInfo};
 use connect::{Access, Sessions};
 use functions::Functions;
 use lease::Lease;
@@ -40,9 +40,9 @@ pub struct MysqlConnector {
 
 impl MysqlConnector {
     /// The connector of a database. Nothing is opened yet. `InvalidRequest` when it can never be connected to.
-    pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
+    pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
         endpoint.check()?;
-        let sessions = Arc::new(Sessions::new(endpoint, credentials));
+        let sessions = Arc::new(Sessions::new(endpoint, credentials, config));
         Ok(Self { sessions, functions: Functions::new(), closed: watch::Sender::new(false) })
     }
 

@@ -33,7 +33,7 @@ use self::{
     connect::{Session, Sessions},
     functions::Functions,
 };
-use crate::{Connector, ServerInfo};
+use crate::{Connector, ConnectorConfig, ServerInfo};
 
 /// A PostgreSQL source.
 pub struct PostgresConnector {
@@ -46,8 +46,8 @@ impl PostgresConnector {
     ///
     /// # Errors
     /// `InvalidRequest` when it can never be connected to.
-    pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
-        Sessions::new(endpoint, credentials).map(|sessions| Self { sessions, functions: Functions::new() })
+    pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
+        Sessions::new(endpoint, credentials, config).map(|sessions| Self { sessions, functions: Functions::new() })
     }
 
     /// Runs a statement in its transaction.

@@ -39,6 +39,8 @@ pub enum ErrorCode {
     VersionConflict,
     /// It is used by something else and cannot be deleted.
     InUse,
+    /// The idempotency key came with another request before.
+    IdempotencyKeyReused,
     /// The body is larger than the limit.
     PayloadTooLarge,
     /// A count or size that is limited is at its limit.
@@ -79,6 +81,7 @@ impl ErrorCode {
             Self::AlreadyExists => "already_exists",
             Self::VersionConflict => "version_conflict",
             Self::InUse => "in_use",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::PayloadTooLarge => "payload_too_large",
             Self::LimitExceeded => "limit_exceeded",
             Self::TooExpensive => "too_expensive",

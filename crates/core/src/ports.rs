@@ -1,5 +1,7 @@
 //! The ports: how the domain reaches storage, secrets, time, ids and randomness.
 
+mod scheduled;
+
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
@@ -12,11 +14,14 @@ use crate::{
     Error, Name, Result,
     execution::{Execution, ExecutionFilter, ExecutionPage},
     id::{ExecutionId, QueryId, TenantId},
+    idempotency::IdempotentRequest,
     name::MAX_NAME_LENGTH,
     query::Revision,
     source::SecretRef,
     tenant::Tenant,
 };
+
+pub use self::scheduled::{CatalogSnapshots, Place, Progress, SourceHealths};
 
 /// What is stored under a name in a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,6 +120,14 @@ pub trait Repository<T: Entity>: Send + Sync {
     /// Stores a new entity. `AlreadyExists` when the name is taken, `NotFound` when something it refers to is gone.
     async fn create(&self, entity: &T) -> Result<()>;
 
+    /// Stores a new entity as [`create`](Self::create) does, unless this request stored one before: then nothing is
+    /// stored, and that one's id is given. However often a request comes, and at how many places at once, it stores
+    /// one entity. `IdempotencyKeyReused` when its key came with another request.
+    async fn create_once(&self, entity: &T, request: &IdempotentRequest) -> Result<Option<Uuid>>;
+
+    /// The id of what this request stored when it came before. `IdempotencyKeyReused` when its key came with another.
+    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>>;
+
     /// The entity with this id in this tenant.
     async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>>;
 
@@ -183,6 +196,9 @@ pub trait Tenants: Send + Sync {
 
     /// The tenant with this name.
     async fn find(&self, name: &Name) -> Result<Option<Tenant>>;
+
+    /// A page of at most `limit` (1 to [`MAX_PAGE`]) tenants of the deployment after the id `after`.
+    async fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Page<Tenant>>;
 }
 
 /// The history of executions.
@@ -229,6 +245,9 @@ pub trait Vault: Send + Sync {
 
     /// Forgets a secret; nothing happens when there is none.
     async fn delete(&self, reference: &SecretRef) -> Result<()>;
+
+    /// The references of all secrets of a tenant. One that was kept or forgotten a moment ago may be missing or not.
+    async fn list(&self, tenant: TenantId) -> Result<Vec<SecretRef>>;
 }
 
 /// Time.

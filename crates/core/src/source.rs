@@ -211,9 +211,23 @@ impl SecretRef {
         Self(format!("{tenant}/{source}/{unique}"))
     }
 
+    /// The reference that the vault's key is; none when it is not one.
+    pub fn from_key(key: &str) -> Option<Self> {
+        let ids: Vec<Uuid> = key.split('/').map(Uuid::try_parse).collect::<Result<_, _>>().ok()?;
+        let [tenant, source, unique] = ids.try_into().ok()?;
+        Some(Self::new(TenantId::from_uuid(tenant), SourceId::from_uuid(source), unique)).filter(|it| it.0 == key)
+    }
+
     /// The reference as the vault's key.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// When it was made, and with it the secret.
+    pub fn made_at(&self) -> Option<DateTime<Utc>> {
+        let (_, unique) = self.0.rsplit_once('/')?;
+        let (seconds, nanoseconds) = Uuid::try_parse(unique).ok()?.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
     }
 }
 

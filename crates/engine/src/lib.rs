@@ -12,6 +12,7 @@ pub mod engine;
 pub mod explain;
 mod guarded;
 pub mod history;
+pub mod inspection;
 pub mod page;
 pub mod pools;
 mod recorder;

@@ -1,5 +1,5 @@
-//! The layers around a router, in their order: request id and log line, problems, what the gateway can carry, the size
-//! of bodies, panics.
+//! The layers around a router, in their order: request id and log line, problems, the end of the platform's time, what
+//! the gateway can carry, the size of bodies, panics.
 
 use std::{any::Any, sync::Arc, time::Instant};
 
@@ -18,6 +18,7 @@ use crate::{
     Problem, gateway,
     problem::{Shape, render},
     request_id::{HEADER, assign},
+    request_timeout,
 };
 
 /// The largest body of a request, in bytes.
@@ -30,6 +31,7 @@ pub fn layered(router: Router, ids: Arc<dyn Ids>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(gateway::fit))
+        .layer(middleware::from_fn(request_timeout::end_in_time))
         .layer(middleware::from_fn_with_state(ids, answer))
 }
 
@@ -38,7 +40,8 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
     let id = assign(&ids, &mut request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let span = tracing::info_span!("request", request_id = %id);
+    // It is part of every line, also where only errors are logged.
+    let span = tracing::error_span!("request", request_id = %id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
 

@@ -6,6 +6,7 @@
 use axum::{
     body::{Body, HttpBody, to_bytes},
     extract::Request,
+    http::header,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -41,7 +42,7 @@ pub async fn fit(request: Request, next: Next) -> Response {
 
 async fn within(response: Response, limit: usize) -> Result<Response> {
     let (parts, body) = response.into_parts();
-    if body.size_hint().exact().is_none() {
+    if body.size_hint().exact().is_none() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
         return Err(Error::new(
             ErrorCode::InvalidRequest,
             "this gateway does not carry streams: ask for another format than `ndjson`, or call the streaming URL",
@@ -79,6 +80,7 @@ mod tests {
     use std::convert::Infallible;
 
     use axum::{Router, body::Bytes, http::StatusCode, middleware, routing::get};
+    use futures::stream;
     use tower::ServiceExt;
 
     use super::*;
@@ -116,9 +118,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_refused_by_a_gateway_that_buffers() {
-        let stream = || Body::from_stream(futures::stream::iter([Ok::<_, Infallible>("row")]));
+        let stream = || Body::from_stream(stream::iter([Ok::<_, Infallible>("row")]));
         let (_, problem, _) = answer(Some(Gateway::LAMBDA_BUFFERED), stream).await;
         assert!(problem.unwrap().message().contains("streaming URL"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_pieces_that_says_its_length_is_no_stream() {
+        let answer = async || {
+            let pieces = stream::iter([Ok::<_, Infallible>("12"), Ok("345")]);
+            ([(header::CONTENT_LENGTH, "5")], Body::from_stream(pieces))
+        };
+        let router = Router::new().route("/", get(answer)).layer(middleware::from_fn(fit));
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(Gateway::Buffered(5));
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(to_bytes(response.into_body(), usize::MAX).await.unwrap(), "12345");
     }
 
     #[test]

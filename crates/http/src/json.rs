@@ -21,8 +21,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        // No body says as much as an empty object.
-        Ok(Self(parse(if bytes.is_empty() { b"{}" } else { &bytes })?))
+        Ok(Self(parse_body(&bytes)?))
     }
 }
 
@@ -40,6 +39,11 @@ pub fn unreadable(rejection: BytesRejection) -> Problem {
         Error::new(ErrorCode::InvalidRequest, "the body ended before it was complete")
     };
     Problem(error.with_context(rejection))
+}
+
+/// Reads the JSON object of a body. No body says as much as an empty object.
+pub(crate) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    parse(if bytes.is_empty() { b"{}" } else { bytes })
 }
 
 /// Reads a JSON object. An array is refused, although serde would take it for a structure field by field.

@@ -1,5 +1,8 @@
 //! Serving a router under the AWS Lambda runtime, behind an API Gateway HTTP API or a function URL (payload 2.0).
 
+mod event;
+mod events;
+
 use std::{
     future::ready,
     sync::Arc,
@@ -8,9 +11,7 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
-    extract::Request,
-    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
+    body::{Bytes, to_bytes},
     response::Response,
 };
 use futures::{
@@ -19,32 +20,36 @@ use futures::{
     stream::{self, BoxStream},
 };
 use lambda_extension::Extension;
-use lambda_http::{
-    LambdaEvent,
-    aws_lambda_events::{
-        apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
-        encodings::Body as EventBody,
-    },
-    lambda_runtime::{self, FunctionResponse, MetadataPrelude, StreamResponse, service_fn},
-    request::LambdaRequest,
-};
+use lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
 use tidegate_core::{Error, Result, deadline::Deadline};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 use tower::ServiceExt;
 
+pub use self::events::{EventHandler, serve_events};
+
+use self::event::{Event, Whole, split_cookies};
 use crate::{gateway::Gateway, request_timeout::PlatformDeadline};
 
 /// What is done after every call, before the environment may be frozen, and once more before it ends.
 pub type Settle = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// The stage of an HTTP API that does not show in paths.
-const DEFAULT_STAGE: &str = "$default";
-
 /// The name by which Lambda knows who wants to be told of the environment's end.
 const EXTENSION: &str = "tidegate-shutdown";
 
+/// How long settling may take when the environment ends. Lambda gives 500 ms and kills the process.
+const SHUTDOWN: Duration = Duration::from_millis(400);
+
+/// The longest that Lambda lets a call take.
+const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
+
+/// What settling leaves of a call's time for its answer to go out.
+const SEND: Duration = Duration::from_millis(100);
+
 type Chunks = BoxStream<'static, Result<Bytes, axum::Error>>;
-type Reply = FunctionResponse<ApiGatewayV2httpResponse, Chunks>;
+type Reply = FunctionResponse<Whole, Chunks>;
 
 /// How a router is served under Lambda.
 pub struct Lambda {
@@ -63,98 +68,63 @@ impl Lambda {
     pub async fn run(self) -> Result<()> {
         on_shutdown(Arc::clone(&self.settle)).await?;
         let lambda = Arc::new(self);
-        let serve = service_fn(move |event: LambdaEvent<LambdaRequest>| {
+        let serve = service_fn(move |event: LambdaEvent<Event>| {
             let lambda = Arc::clone(&lambda);
             async move { lambda.answer(event).await }
         });
         lambda_runtime::run(serve).await.map_err(|error| Error::internal(format_args!("the runtime failed: {error}")))
     }
 
-    async fn answer(&self, event: LambdaEvent<LambdaRequest>) -> Result<Reply, lambda_http::Error> {
+    async fn answer(&self, event: LambdaEvent<Event>) -> Result<Reply, lambda_runtime::Error> {
         let deadline = deadline(event.context.deadline);
-        let LambdaRequest::ApiGatewayV2(event) = event.payload else {
-            return Err("the event is not of an HTTP API or a function URL with payload 2.0".into());
-        };
-        let gateway = self.gateway(&event);
-        let mut request = self.request(event);
+        let is_streamed = self.url_streams && event.payload.is_of_url();
+        let gateway = if is_streamed { Gateway::Streaming } else { Gateway::LAMBDA_BUFFERED };
+        let mut request = event.payload.into_request(&self.base_paths).map_err(|error| format!("{error:?}"))?;
         request.extensions_mut().insert(gateway);
-        request.extensions_mut().insert(deadline);
+        request.extensions_mut().insert(PlatformDeadline(deadline));
         // A router never fails: what goes wrong becomes an answer.
         let Ok(response) = self.router.clone().oneshot(request).await;
-        if gateway == Gateway::Streaming { Ok(self.stream(response)) } else { self.whole(response).await }
-    }
-
-    fn gateway(&self, event: &ApiGatewayV2httpRequest) -> Gateway {
-        // Lambda makes the domain of a function URL; no HTTP API has one like it.
-        let is_url = event.request_context.domain_name.as_ref().is_some_and(|name| name.contains(".lambda-url."));
-        if self.url_streams && is_url { Gateway::Streaming } else { Gateway::LAMBDA_BUFFERED }
-    }
-
-    fn request(&self, mut event: ApiGatewayV2httpRequest) -> Request {
-        // A stage other than the default one begins the path, and a base path of a custom domain comes before it.
-        let stage = event.request_context.stage.take().filter(|stage| stage != DEFAULT_STAGE);
-        let prefixes = self.base_paths.iter().cloned().chain(stage.map(|stage| format!("/{stage}")));
-        event.raw_path = event.raw_path.map(|path| prefixes.fold(path, |path, prefix| without(path, &prefix)));
-        axum::http::Request::<EventBody>::from(LambdaRequest::ApiGatewayV2(event)).map(Body::new)
-    }
-
-    fn stream(&self, response: Response) -> Reply {
-        let (parts, body) = response.into_parts();
-        let settle = Arc::clone(&self.settle);
-        let settled = stream::once(async move { settle().await }).filter_map(|()| ready(None));
-        let (headers, cookies) = split_cookies(parts.headers);
-        FunctionResponse::StreamingResponse(StreamResponse {
-            metadata_prelude: MetadataPrelude { status_code: parts.status, headers, cookies },
-            stream: body.into_data_stream().chain(settled).boxed(),
-        })
-    }
-
-    async fn whole(&self, response: Response) -> Result<Reply, lambda_http::Error> {
-        let (parts, body) = response.into_parts();
-        // The edge has seen to it that the body fits.
-        let body = to_bytes(body, usize::MAX).await?;
-        (self.settle)().await;
-        let mut reply = ApiGatewayV2httpResponse::default();
-        reply.status_code = parts.status.as_u16().into();
-        (reply.headers, reply.cookies) = split_cookies(parts.headers);
-        reply.body = match String::from_utf8(body.into()) {
-            Ok(text) => Some(EventBody::Text(text)),
-            Err(not_text) => {
-                reply.is_base64_encoded = true;
-                Some(EventBody::Binary(not_text.into_bytes()))
-            }
-        };
-        Ok(FunctionResponse::BufferedResponse(reply))
+        let settled = settled_by(Arc::clone(&self.settle), deadline);
+        if is_streamed { Ok(stream(response, settled)) } else { whole(response, settled).await }
     }
 }
 
-/// The moment at which Lambda ends the call, which it tells in milliseconds since 1970.
-fn deadline(since_1970: u64) -> PlatformDeadline {
-    let ends = UNIX_EPOCH + Duration::from_millis(since_1970);
-    let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
-    PlatformDeadline(Deadline::after(Instant::now(), left))
+fn stream(response: Response, settled: impl Future<Output = ()> + Send + 'static) -> Reply {
+    let (parts, body) = response.into_parts();
+    let (headers, cookies) = split_cookies(parts.headers);
+    // The answer ends, and the environment may be frozen, when there is nothing left to write.
+    let settled = stream::once(settled).filter_map(|()| ready(None));
+    FunctionResponse::StreamingResponse(StreamResponse {
+        metadata_prelude: MetadataPrelude { status_code: parts.status, headers, cookies },
+        stream: body.into_data_stream().chain(settled).boxed(),
+    })
 }
 
-fn without(path: String, prefix: &str) -> String {
-    match path.strip_prefix(prefix) {
-        Some("") => "/".to_owned(),
-        Some(rest) if rest.starts_with('/') => rest.to_owned(),
-        _ => path,
+async fn whole(response: Response, settled: impl Future<Output = ()>) -> Result<Reply, lambda_runtime::Error> {
+    let (parts, body) = response.into_parts();
+    // The edge has seen to it that the body fits.
+    let body = to_bytes(body, usize::MAX).await?;
+    settled.await;
+    Ok(FunctionResponse::BufferedResponse(Whole::new(parts.status.as_u16(), parts.headers, body.into())))
+}
+
+/// Settles, but no longer than the answer can wait.
+async fn settled_by(settle: Settle, deadline: Deadline) {
+    let left = deadline.remaining(Instant::now()).saturating_sub(SEND);
+    if timeout(left, settle()).await.is_err() {
+        tracing::error!("the time of the call passed before everything was written");
     }
 }
 
-/// The headers with one value for each name, and the cookies, which an event carries apart.
-fn split_cookies(mut headers: HeaderMap) -> (HeaderMap, Vec<String>) {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let cookies = headers.get_all(SET_COOKIE).iter().map(text).collect();
-    headers.remove(SET_COOKIE);
-    let mut joined = HeaderMap::with_capacity(headers.len());
-    for name in headers.keys() {
-        let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-        // Values of headers joined by a comma are a value of a header.
-        joined.extend(HeaderValue::from_bytes(&values.join(&b", "[..])).ok().map(|value| (name.clone(), value)));
-    }
-    (joined, cookies)
+/// The moment at which Lambda ends the call, which it tells in milliseconds since 1970. cargo-lambda tells how long the call
+/// may take; as a moment that would be in January 1970.
+fn deadline(told: u64) -> Deadline {
+    let told = Duration::from_millis(told);
+    let left = match told <= LONGEST_CALL {
+        true => told,
+        false => (UNIX_EPOCH + told).duration_since(SystemTime::now()).unwrap_or_default(),
+    };
+    Deadline::after(Instant::now(), left)
 }
 
 /// Has `settle` done when the environment ends. Lambda tells its end (SIGTERM) only to those who registered.
@@ -162,7 +132,9 @@ async fn on_shutdown(settle: Settle) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate()).map_err(Error::internal)?;
     tokio::spawn(async move {
         terminated.recv().await;
-        settle().await;
+        if timeout(SHUTDOWN, settle()).await.is_err() {
+            tracing::error!("the environment ended before everything was written");
+        }
         std::process::exit(0);
     });
     match Extension::new().with_events(&[]).with_extension_name(EXTENSION).register().await {
@@ -174,27 +146,13 @@ async fn on_shutdown(settle: Settle) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header;
-
     use super::*;
 
     #[test]
-    fn a_prefix_is_taken_off_where_it_is_a_whole_part_of_the_path() {
-        for (path, rest) in
-            [("/prod/v1/me", "/v1/me"), ("/prod", "/"), ("/production/v1", "/production/v1"), ("/v1", "/v1")]
-        {
-            assert_eq!(without(path.to_owned(), "/prod"), rest);
-        }
-    }
-
-    #[test]
-    fn headers_that_repeat_are_joined_and_cookies_are_apart() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [(header::VARY, "a"), (header::VARY, "b"), (SET_COOKIE, "c=1"), (SET_COOKIE, "d=2")] {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        let (headers, cookies) = split_cookies(headers);
-        assert_eq!(headers.get(header::VARY).unwrap(), "a, b");
-        assert_eq!((headers.len(), cookies), (1, vec!["c=1".to_owned(), "d=2".to_owned()]));
+    fn a_deadline_is_told_as_a_moment_or_as_what_is_left() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        let left = |told| deadline(told).remaining(Instant::now()).as_secs();
+        assert!((50..=60).contains(&left(now + 60_000)) && (50..=60).contains(&left(60_000)));
+        assert_eq!(left(now - 1), 0);
     }
 }

@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod edge;
 pub mod gateway;
 pub mod health;
+pub mod idempotency;
 pub mod json;
 #[cfg(feature = "lambda")]
 pub mod lambda;
@@ -17,6 +18,7 @@ pub mod serve;
 pub mod telemetry;
 pub mod version;
 
+pub use idempotency::{Created, IdempotentBody};
 pub use json::JsonBody;
 pub use principal::{Authenticator, Caller};
 pub use problem::{Problem, RpcProblem};

@@ -1,15 +1,13 @@
 //! The OpenAPI document and its page.
 
-use axum::{
-    Router,
-    http::header,
-    response::{Html, IntoResponse},
-    routing::get,
-};
+use axum::{Router, body::Bytes, http::header, response::Html, routing::get};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
+
+/// The document of all functions: `docs/reference/openapi.json`, which a test compares with their routes.
+pub const PUBLISHED: &str = include_str!("../../../docs/reference/openapi.json");
 
 /// The head of the document; the functions add their routes to it.
 #[derive(OpenApi)]
@@ -21,6 +19,8 @@ use utoipa::{
     components(schemas(crate::problem::ProblemBody<'static>)),
     modifiers(&Bearer),
     security(("bearer" = [])),
+    // Beside this document, whatever paths begin with.
+    servers((url = ".")),
 )]
 pub struct Document;
 
@@ -41,13 +41,18 @@ impl Modify for Bearer {
     }
 }
 
-/// The routes `/openapi.json` and `/docs`. The page loads nothing from another host.
+/// The routes `/openapi.json` and `/docs` of a process that has every function. The page loads nothing from another host.
 pub fn router(document: &utoipa::openapi::OpenApi) -> Result<Router, serde_json::Error> {
-    let json = serde_json::to_string_pretty(document)?;
-    Ok(Router::new()
-        .route(
-            "/openapi.json",
-            get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response()),
-        )
-        .route("/docs", get(async || Html(include_str!("docs.html")))))
+    Ok(serving(serde_json::to_string_pretty(document)?.into()))
+}
+
+/// The same routes for a function of its own, which knows the routes of the others by [`PUBLISHED`] alone.
+pub fn published() -> Router {
+    serving(Bytes::from_static(PUBLISHED.as_bytes()))
+}
+
+fn serving(document: Bytes) -> Router {
+    Router::new()
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document.clone())))
+        .route("/docs", get(async || Html(include_str!("docs.html"))))
 }

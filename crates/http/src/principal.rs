@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
+use chrono::{DateTime, Utc};
 use tidegate_core::{
     Error, ErrorCode, Result,
     api_key::ApiKey,
@@ -25,6 +26,11 @@ impl Authenticator {
     /// An authenticator over these keys.
     pub fn new(keys: Arc<dyn Repository<ApiKey>>, clock: Arc<dyn Clock>) -> Self {
         Self { keys, clock }
+    }
+
+    /// The time of day that credentials are looked at by.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// The principal of a request. `Unauthenticated` says no more than which kind of credentials is wanted.
@@ -55,7 +61,7 @@ impl Authenticator {
 }
 
 /// The token of the one `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;

@@ -96,7 +96,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::InvalidStatement
         | ErrorCode::DatabaseError
         | ErrorCode::LimitExceeded
-        | ErrorCode::TooExpensive => StatusCode::UNPROCESSABLE_ENTITY,
+        | ErrorCode::TooExpensive
+        | ErrorCode::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::StatementNotAllowed | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,

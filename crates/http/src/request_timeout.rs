@@ -6,10 +6,13 @@ use std::{
 };
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use tidegate_core::{Error, ErrorCode, Result, deadline::Deadline};
+use tokio::time::timeout;
 
 use crate::Problem;
 
@@ -19,9 +22,20 @@ pub const HEADER: &str = "x-request-timeout";
 /// What is kept back of the platform's time for recording the call and sending its answer.
 pub const MARGIN: Duration = Duration::from_millis(500);
 
+/// What is kept back of the platform's time for the answer that says that it has passed. It is less than [`MARGIN`], for
+/// a call that ends by itself says more.
+const LAST_MARGIN: Duration = Duration::from_millis(300);
+
 /// When the platform ends the process, whatever it is doing then. A layer puts it into the extensions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlatformDeadline(pub Deadline);
+
+impl PlatformDeadline {
+    /// What is left for work: the platform's time less a [`MARGIN`].
+    pub fn left(self, now: Instant) -> Duration {
+        self.0.remaining(now).saturating_sub(MARGIN)
+    }
+}
 
 /// The most wall time of a call in milliseconds: what its caller said, or what the platform leaves of its time less a
 /// [`MARGIN`], if that is less. It can only lower what holds anyway.
@@ -47,9 +61,9 @@ impl RequestTimeout {
 
     /// Ends before the platform does. When the margin has begun, a millisecond is left: the call fails as one whose
     /// time has passed.
-    fn before(self, PlatformDeadline(deadline): PlatformDeadline, now: Instant) -> Self {
-        let left = deadline.remaining(now).saturating_sub(MARGIN).as_millis();
-        let left = NonZeroU64::new(u64::try_from(left).unwrap_or(u64::MAX)).unwrap_or(NonZeroU64::MIN);
+    fn before(self, platform: PlatformDeadline, now: Instant) -> Self {
+        let left = NonZeroU64::new(u64::try_from(platform.left(now).as_millis()).unwrap_or(u64::MAX))
+            .unwrap_or(NonZeroU64::MIN);
         Self(Some(self.0.map_or(left, |asked| asked.min(left))))
     }
 }
@@ -66,9 +80,32 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestTimeout {
     }
 }
 
+/// Ends a call that is still under way when the platform's time is all but over: the platform would end the process, and
+/// the caller would not learn why.
+pub(crate) async fn end_in_time(request: Request, next: Next) -> Response {
+    let Some(PlatformDeadline(deadline)) = request.extensions().get().copied() else { return next.run(request).await };
+    let left = deadline.remaining(Instant::now()).saturating_sub(LAST_MARGIN);
+    match timeout(left, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let passed = "the time that a call may take has passed; what it changes may or may not have been done";
+            Problem(Error::new(ErrorCode::Timeout, passed)).into_response()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use std::future::pending;
+
+    use axum::{
+        Router,
+        body::Body,
+        http::{HeaderName, HeaderValue},
+        middleware,
+        routing::get,
+    };
+    use tower::ServiceExt;
 
     use super::*;
 
@@ -115,6 +152,17 @@ mod tests {
         let left = taken(Some("600000"), Some(platform)).await.unwrap().unwrap().get();
         assert!((50_000..=59_500).contains(&left), "{left}");
         assert_eq!(taken(Some("soon"), Some(platform)).await.unwrap_err().0.code(), ErrorCode::InvalidRequest);
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_end_ends_before_the_platform_s_time() {
+        let router = Router::new().route("/", get(pending::<()>)).layer(middleware::from_fn(end_in_time));
+        let mut request = Request::new(Body::empty());
+        let deadline = Deadline::after(Instant::now(), LAST_MARGIN + Duration::from_millis(20));
+        request.extensions_mut().insert(PlatformDeadline(deadline));
+        let response = router.oneshot(request).await.unwrap();
+        assert!(Instant::now() < deadline.instant());
+        assert_eq!(response.extensions().get::<Problem>().unwrap().0.code(), ErrorCode::Timeout);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{env, fmt::Display};
 use tidegate_core::{Error, ErrorCode, Result};
 use tidegate_store::{AwsSettings, SecretNames};
 
-use crate::Environment;
+use crate::{Environment, environment::deploy::Deploy};
 
 /// The variable with the settings of the environment file, as JSON.
 const CONFIG: &str = "TIDEGATE_CONFIG";
@@ -40,7 +40,8 @@ pub struct Deployment {
 impl Deployment {
     /// Reads the variables. `InvalidRequest` when one is missing or cannot be read.
     pub fn from_environment() -> Result<Self> {
-        let environment = Environment::parse(&variable(CONFIG)?).map_err(|error| wrong(CONFIG, error.message()))?;
+        // Not by `Environment::parse`: a function that reads no YAML does not carry its parser.
+        let environment = serde_json::from_str(&variable(CONFIG)?).map_err(|error| wrong(CONFIG, error))?;
         let secrets = match optional(SECRET_PREFIX) {
             None => None,
             Some(prefix) => {
@@ -58,6 +59,19 @@ impl Deployment {
             urls: optional(URLS).iter().flat_map(|urls| urls.split(',')).map(str::to_owned).collect(),
             url_streams,
         })
+    }
+}
+
+impl Deploy {
+    /// Where Terraform keeps the things of this deployment: the names that `infra/modules/table` and
+    /// `infra/modules/secrets` give them.
+    pub fn aws_settings(&self) -> AwsSettings {
+        let secrets = SecretNames {
+            prefix: format!("{}/sources/", self.name),
+            master_key: format!("{}/master-key", self.name),
+            kms_key: None,
+        };
+        AwsSettings { table: self.name.clone(), secrets: Some(secrets), endpoint: None }
     }
 }
 

@@ -8,12 +8,18 @@ use tidegate_core::{Result, ports::Executions};
 use tidegate_engine::{Engine, EngineParts};
 use tidegate_statement::CursorKey;
 
-use crate::Platform;
+use crate::{Environment, Platform};
 
 impl Platform {
-    /// The engine of a deployment for many tenants: SQLite files come from one folder only.
+    /// The engine of a deployment for many tenants: SQLite files come from one folder only, and servers are where the
+    /// environment allows them.
     pub fn hosted_engine(&self) -> Result<Arc<Engine>> {
-        self.engine(ConnectorConfig { sqlite_root: self.environment.sqlite_folder.clone(), sqlite_confined: true })
+        let Environment { sqlite_folder, source_networks, .. } = &self.environment;
+        self.engine(ConnectorConfig {
+            sqlite_root: sqlite_folder.clone(),
+            sqlite_confined: true,
+            networks: source_networks.clone(),
+        })
     }
 
     /// An engine that reaches its sources by these settings.

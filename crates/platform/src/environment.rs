@@ -1,6 +1,7 @@
 //! The environment file: what can be set of a deployment.
 
 pub mod deploy;
+pub mod variables;
 
 use std::{
     fs,
@@ -8,28 +9,40 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::{Error, ErrorCode, Result, budget::Budget};
+use tidegate_core::{
+    Error, ErrorCode, Result, budget::Budget, error::Fault, network::SourceNetworks, rotation::RotationRules,
+};
+use utoipa::ToSchema;
 
 use self::deploy::Deploy;
 
-/// An environment file. What it leaves out has the value of `config/environments/local.yaml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What is set of a deployment. What a file leaves out has its default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Environment {
-    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
+    /// What is logged, a level, or a list such as `warn,rmcp=error`.
     pub log: String,
     /// The limits of every execution; sources, queries and callers narrow them.
     pub budget: Budget,
     /// How many days an execution stays in the history.
+    #[schema(minimum = 1)]
     pub history_days: u16,
+    /// How many days an API key that was revoked or has expired stays in the list; as many as the history, at least.
+    pub keep_keys_days: u16,
+    /// When credentials should be replaced.
+    pub rotation: RotationRules,
     /// For how many seconds a process may rely on what it read of the registry.
     pub cache_seconds: u16,
     /// The names in `Host` that the MCP endpoint answers to.
     pub hosts: Vec<String>,
     /// What paths begin with behind a custom domain, such as `/tidegate`.
     pub base_paths: Vec<String>,
-    /// The folder that SQLite files of a deployment are in. No other file can be a source.
+    /// The folder that SQLite files of a deployment are in. No other file can be a source. A relative one is in the
+    /// function's package, which is where Lambda runs it.
+    #[schema(value_type = String)]
     pub sqlite_folder: PathBuf,
+    /// Where database servers may be. A local server, whose one user owns the machine, has no such rule.
+    pub source_networks: SourceNetworks,
     /// What Terraform builds. A function is not told of it, and a local server has no use for it.
     pub deploy: Option<Deploy>,
 }
@@ -40,10 +53,13 @@ impl Default for Environment {
             log: Self::DEFAULT_LOG.to_owned(),
             budget: Budget::default(),
             history_days: 30,
+            keep_keys_days: 90,
+            rotation: RotationRules::default(),
             cache_seconds: 5,
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
             base_paths: Vec::new(),
-            sqlite_folder: PathBuf::from("/var/task/data"),
+            sqlite_folder: PathBuf::from("data"),
+            source_networks: SourceNetworks::default(),
             deploy: None,
         }
     }
@@ -58,15 +74,46 @@ impl Environment {
         let fault =
             |what: &dyn std::fmt::Display| Error::new(ErrorCode::InvalidRequest, format!("{}: {what}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| fault(&error))?;
-        Self::parse(&text).map_err(|error| fault(&error.message()))
+        let environment = Self::parse(&text).map_err(|error| fault(&error.message()))?;
+        let faults = environment.faults(&path.file_stem().unwrap_or_default().to_string_lossy());
+        if faults.is_empty() {
+            return Ok(environment);
+        }
+        let texts = faults.iter().map(|it| format!("{}: {}", it.field.as_deref().unwrap_or_default(), it.message));
+        Err(fault(&texts.collect::<Vec<_>>().join("; ")).with_faults(faults))
     }
 
     /// The environment that a text holds, in YAML or JSON.
     pub fn parse(text: &str) -> Result<Self> {
-        let environment: Self =
-            serde_saphyr::from_str(text).map_err(|error| Error::new(ErrorCode::InvalidRequest, error.to_string()))?;
-        environment.deploy.iter().try_for_each(Deploy::check)?;
-        Ok(environment)
+        serde_saphyr::from_str(text).map_err(|error| Error::new(ErrorCode::InvalidRequest, error.to_string()))
+    }
+
+    /// What is wrong with the values of an environment of this name, each with its key.
+    pub fn faults(&self, name: &str) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut expect = |holds: bool, field: &str, message: &str| {
+            if !holds {
+                faults.push(Fault::of(field, message));
+            }
+        };
+        let Budget { rows, bytes, cell_bytes, time_ms } = self.budget;
+        let limits = [("rows", rows), ("bytes", bytes), ("cell_bytes", cell_bytes), ("time_ms", time_ms)];
+        for (key, limit) in limits {
+            expect(limit > 0, &format!("budget.{key}"), "at least 1");
+        }
+        expect(self.history_days > 0, "history_days", "at least 1");
+        let is_base = |path: &String| path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
+        expect(
+            self.base_paths.iter().all(is_base),
+            "base_paths",
+            "paths such as /tidegate, with no slash at their end",
+        );
+        if let Some(deploy) = &self.deploy {
+            let is_kept = name != "production" || deploy.protected;
+            expect(is_kept, "deploy.protected", "true in production");
+            faults.extend(deploy.faults());
+        }
+        faults
     }
 }
 
@@ -78,7 +125,24 @@ mod tests {
     fn the_file_in_the_repository_holds_the_defaults() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/environments/local.yaml");
         let read = Environment::read(Path::new(path)).unwrap();
-        assert_eq!(Environment { deploy: None, ..read }, Environment::default());
+        // What only the emulated deployment needs.
+        let SourceNetworks { allow } = &read.source_networks;
+        assert_eq!(allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.0/8", "::1/128"]);
+        let Environment { source_networks, deploy, .. } = Environment::default();
+        assert_eq!(Environment { source_networks, deploy, ..read }, Environment::default());
+    }
+
+    #[test]
+    fn the_page_of_environments_explains_every_setting() {
+        let page = include_str!("../../../docs/operations/environments.md");
+        let settings = serde_json::to_value(Environment::default()).unwrap();
+        for (key, value) in settings.as_object().unwrap() {
+            let inner = value.as_object().into_iter().flat_map(|fields| fields.keys());
+            let inner: Vec<_> = inner.map(|field| format!("{key}.{field}")).collect();
+            for key in if inner.is_empty() { vec![key.clone()] } else { inner } {
+                assert!(page.contains(&format!("`{key}`")), "{key}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod deployment;
 #[cfg(feature = "engine")]
 mod engine;
 pub mod environment;
+pub mod events;
 pub mod platform;
 pub mod start;
 

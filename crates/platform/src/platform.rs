@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tidegate_core::{
     Error, Result,
     api_key::ApiKey,
-    ports::{Clock, Entity, Health, Ids, Repository, Revisions, Tenants, Vault},
+    ports::{
+        CatalogSnapshots, Clock, Entity, Health, Ids, Progress, Repository, Revisions, SourceHealths, Tenants, Vault,
+    },
     query::Query,
     server::Server,
     source::Source,
@@ -36,6 +38,12 @@ pub struct Platform {
     pub servers: Arc<dyn Repository<Server>>,
     /// The history. It is written behind the calls: see [`Platform::settle`].
     pub executions: Arc<BufferedExecutions>,
+    /// Whether sources could be reached.
+    pub source_health: Arc<dyn SourceHealths>,
+    /// What sources contained.
+    pub catalogs: Arc<dyn CatalogSnapshots>,
+    /// Where the tasks of `sync` go on.
+    pub progress: Arc<dyn Progress>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.
@@ -76,6 +84,9 @@ impl Platform {
             revisions: Arc::clone(&store) as _,
             servers: cached(Arc::clone(&store) as _, lifetime),
             executions: Arc::new(BufferedExecutions::new(Arc::clone(&store) as _)),
+            source_health: Arc::clone(&store) as _,
+            catalogs: Arc::clone(&store) as _,
+            progress: Arc::clone(&store) as _,
             clock,
             ids: Arc::new(SystemIds),
             health: vec![store as _],

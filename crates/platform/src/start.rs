@@ -13,12 +13,13 @@ use tidegate_core::{
     Error, ErrorCode, Result,
     ports::{Clock, Ids},
 };
-use tidegate_http::{Problem, edge, health, lambda::Lambda, serve, telemetry};
+use tidegate_http::{Problem, edge, health, lambda::Lambda, request_timeout::PlatformDeadline, serve, telemetry};
 use tidegate_store::{AwsBackend, SystemClock, SystemIds};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::OnceCell,
+    time::timeout,
 };
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,7 +29,7 @@ use crate::{Environment, Platform, deployment::Deployment};
 /// The variable with the address that a function listens on outside Lambda.
 const LISTEN: &str = "TIDEGATE_LISTEN";
 /// The variable that tells that the process runs under Lambda (AWS Lambda, "Defined runtime environment variables").
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// How long a function that could not start waits before it tries again, at the next call.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -105,12 +106,18 @@ impl Function {
     }
 
     async fn answer(&self, request: Request) -> Response {
-        let router = match self.started().await {
+        // At a call, a start that gets no answer must end before the call does.
+        let left = request.extensions().get::<PlatformDeadline>().map(|it| it.left(self.clock.instant()));
+        let started = match left {
+            Some(left) => timeout(left, self.started()).await.unwrap_or_else(|_| Err(late())),
+            None => self.started().await,
+        };
+        let router = match started {
             Ok(started) => started.router.clone(),
             Err(error) => {
                 let refusal =
                     Error::new(ErrorCode::Unavailable, "this deployment is not set up right; its log says why")
-                        .with_context(error);
+                        .with_context(format_args!("{error:?}"));
                 let refuse = any(async move || Problem(refusal));
                 let every_path = Router::new().route("/", refuse.clone()).route("/{*path}", refuse);
                 edge::layered(every_path, Arc::clone(&self.ids))
@@ -132,15 +139,7 @@ impl Function {
     }
 
     async fn start(&self) -> Result<Started> {
-        let Deployment { mut environment, aws, urls, .. } = self.deployment.clone()?;
-        let hosts = urls.iter().filter_map(|url| url.parse::<Uri>().ok()?.host().map(str::to_owned));
-        environment.hosts.extend(hosts);
-        let backend = AwsBackend::from_environment(&aws)?;
-        let mut platform = Platform::new(environment, backend.store);
-        if let Some(vault) = backend.vault {
-            let master_key = Arc::new(vault.master_key().await?);
-            platform = platform.with_secrets(vault, master_key);
-        }
+        let platform = open(self.deployment.clone()?).await?;
         let (router, _) = (self.routes)(&platform)?.split_for_parts();
         let router = edge::layered(router.merge(health::router(platform.health.clone())), Arc::clone(&self.ids));
         Ok(Started { platform, router })
@@ -158,6 +157,25 @@ impl Function {
         // Nothing that is done under the lock can leave it broken.
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn late() -> Error {
+    Error::new(ErrorCode::Unavailable, "the start took longer than a call may")
+}
+
+/// The platform of a deployment.
+pub(crate) async fn open(deployment: Deployment) -> Result<Platform> {
+    let Deployment { mut environment, aws, urls, .. } = deployment;
+    let hosts = urls.iter().filter_map(|url| url.parse::<Uri>().ok()?.host().map(str::to_owned));
+    environment.hosts.extend(hosts);
+    let backend = AwsBackend::from_environment(&aws)?;
+    let platform = Platform::new(environment, backend.store.clone());
+    let Some(vault) = backend.vault else {
+        backend.store.check_version().await?;
+        return Ok(platform);
+    };
+    let ((), master_key) = tokio::try_join!(backend.store.check_version(), vault.master_key())?;
+    Ok(platform.with_secrets(vault, Arc::new(master_key)))
 }
 
 async fn listen() -> Result<TcpListener> {

@@ -13,6 +13,7 @@ use moka::sync::Cache;
 use tidegate_core::{
     Name, Result,
     id::TenantId,
+    idempotency::IdempotentRequest,
     ports::{Entity, Filter, Page, Reference, Repository},
 };
 use uuid::Uuid;
@@ -84,6 +85,15 @@ impl<T: Entity> Repository<T> for Cached<T> {
     async fn create(&self, entity: &T) -> Result<()> {
         let _writing = Writing { cached: self, entity };
         self.inner.create(entity).await
+    }
+
+    async fn create_once(&self, entity: &T, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        let _writing = Writing { cached: self, entity };
+        self.inner.create_once(entity, request).await
+    }
+
+    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        self.inner.stored_by(tenant, request).await
     }
 
     async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>> {

@@ -1,7 +1,12 @@
 //! The store over DynamoDB. The README says how the items are laid out.
 
+mod catalogs;
 mod executions;
+mod health;
+mod idempotency;
 mod keys;
+mod migrations;
+mod progress;
 mod refusal;
 mod repository;
 mod revisions;
@@ -20,12 +25,19 @@ use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
+    operation::query::builders::QueryFluentBuilder,
     types::AttributeValue,
 };
 use serde::de::DeserializeOwned;
 use tidegate_core::{Error, Result, ports::Health};
 
-pub use self::repository::MAX_REFERENCES;
+pub use self::{
+    migrations::{
+        AppliedMigration, Direction, LockHolder, MigrationProgress, Migrations, PlannedMigration, TableStatus,
+        TableVersion,
+    },
+    repository::MAX_REFERENCES,
+};
 use crate::failure;
 
 /// An item, or the key of one.
@@ -65,6 +77,13 @@ impl DynamoStore {
             .await
             .map(|answer| answer.item)
             .map_err(|error| failed("GetItem", &error))
+    }
+
+    /// All items of a query of this table, as of the last acknowledged write.
+    async fn items(&self, query: QueryFluentBuilder) -> Result<Vec<Item>> {
+        let query = query.table_name(&*self.table).consistent_read(true);
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        items.map_err(|error| failed("Query", &error))
     }
 }
 

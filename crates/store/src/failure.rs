@@ -43,7 +43,8 @@ pub(crate) fn incomplete(error: impl std::fmt::Display) -> Error {
     Error::internal(error)
 }
 
-fn causes(error: &(dyn StdError + 'static)) -> String {
+/// What an error says, and what each of its causes says.
+pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

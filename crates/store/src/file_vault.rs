@@ -2,10 +2,9 @@
 //!
 //! A file holds a format byte, a random nonce of 24 bytes, and the secret encrypted with XChaCha20-Poly1305. The
 //! reference is authenticated with it, so a file that is moved to the name of another cannot be read. The name of a
-//! file is a hash of its reference.
+//! file is its reference, with low lines in the place of slashes.
 
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,9 +16,9 @@ use chacha20poly1305::{
     aead::{Aead, KeyInit, Payload},
 };
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use tidegate_core::{
     Error, ErrorCode, Result,
+    id::TenantId,
     ports::{Health, Vault},
     source::SecretRef,
 };
@@ -36,7 +35,7 @@ use crate::{
 const FORMAT: u8 = 1;
 const NONCE_LENGTH: usize = 24;
 
-/// The file whose decryption proves the key, and what is authenticated with it. No hash has this name.
+/// The file whose decryption proves the key, and what is authenticated with it. No reference has this name.
 const CHECK: &str = "key-check";
 
 /// The encrypted vault in a folder. Clones share the key.
@@ -90,13 +89,9 @@ impl FileVault {
 }
 
 impl Inner {
+    /// The file of a secret. A reference holds ids only, so it cannot lead out of the folder.
     fn path(&self, reference: &SecretRef) -> PathBuf {
-        let mut name = String::with_capacity(64);
-        for byte in Sha256::digest(reference.as_str()) {
-            // Writing to a string cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        self.folder.join(name)
+        self.folder.join(reference.as_str().replace('/', "_"))
     }
 
     fn seal(&self, place: &str, secret: &[u8]) -> Result<Vec<u8>> {
@@ -154,6 +149,17 @@ impl Inner {
             Err(error) => Err(broken("remove", &error)),
         }
     }
+
+    fn list(&self, tenant: TenantId) -> Result<Vec<SecretRef>> {
+        let prefix = format!("{tenant}_");
+        let mut references = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(|error| broken("list", &error))? {
+            let name = entry.map_err(|error| broken("list", &error))?.file_name();
+            let name = name.to_str().filter(|name| name.starts_with(&prefix));
+            references.extend(name.and_then(|name| SecretRef::from_key(&name.replace('_', "/"))));
+        }
+        Ok(references)
+    }
 }
 
 /// A file operation failed. Callers are not told about files.
@@ -176,6 +182,10 @@ impl Vault for FileVault {
     async fn delete(&self, reference: &SecretRef) -> Result<()> {
         let reference = reference.clone();
         self.blocking(move |vault| vault.delete(&reference)).await
+    }
+
+    async fn list(&self, tenant: TenantId) -> Result<Vec<SecretRef>> {
+        self.blocking(move |vault| vault.list(tenant)).await
     }
 }
 

@@ -23,10 +23,15 @@ mod vault;
 #[cfg(not(any(feature = "aws", feature = "local")))]
 compile_error!("a store needs a backend: enable the feature `aws` or `local`");
 
+#[cfg(feature = "operator")]
+pub use aws::Initialised;
 #[cfg(feature = "aws")]
 pub use aws::{AwsBackend, AwsSettings, SecretNames};
 pub use cached::Cached;
-pub use dynamo::{DynamoStore, MAX_REFERENCES};
+pub use dynamo::{
+    AppliedMigration, Direction, DynamoStore, LockHolder, MAX_REFERENCES, MigrationProgress, Migrations,
+    PlannedMigration, TableStatus, TableVersion,
+};
 #[cfg(feature = "local")]
 pub use file_vault::FileVault;
 pub use history::{BatchExecutions, BufferedExecutions};

@@ -39,6 +39,14 @@ impl MasterKey {
         Ok(SecretBox::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(&derived)))
     }
 
+    /// A random key in base64.
+    #[cfg(any(feature = "local", feature = "operator"))]
+    pub(crate) fn random_base64() -> Result<String> {
+        let mut key = Zeroizing::new([0; 32]);
+        crate::system::fill_random(&mut *key)?;
+        Ok(STANDARD.encode(*key))
+    }
+
     pub(crate) fn from_base64(text: &str, place: &str) -> Result<Self> {
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| malformed(place))?);
         let mut key = Zeroizing::new([0; 32]);
@@ -76,11 +84,9 @@ impl MasterKey {
 
     /// Makes a random key and keeps it in a file that only its owner may read.
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        let mut key = Zeroizing::new([0; 32]);
-        crate::system::fill_random(&mut *key)?;
-        let text = Zeroizing::new(STANDARD.encode(*key));
+        let text = Zeroizing::new(Self::random_base64()?);
         write_atomically(path, text.as_bytes()).map_err(|error| fault("write", path, &error))?;
-        Ok(Self(SecretBox::init_with_mut(|inner: &mut [u8; 32]| inner.copy_from_slice(&*key))))
+        Self::from_base64(&text, &path.display().to_string())
     }
 }
 

@@ -18,7 +18,8 @@ use tidegate_core::{
     principal::{Role, Scope},
 };
 use tidegate_http::{
-    Caller, JsonBody, Problem, api_key,
+    Caller, IdempotentBody, Problem, api_key,
+    idempotency::{self, made_before},
     list::{ListQuery, Listed, Params},
 };
 use utoipa::ToSchema;
@@ -55,11 +56,16 @@ pub struct KeyView {
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+    /// That it expires soon, or is old.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl KeyView {
-    fn of(key: &ApiKey) -> Self {
+    fn of(key: &ApiKey, state: &AuthState) -> Self {
+        let due = state.rotation.of_key(key, state.clock.now());
         Self {
+            warnings: due.iter().map(ToString::to_string).collect(),
             id: key.id,
             name: key.name.clone(),
             role: key.role,
@@ -82,14 +88,21 @@ pub struct MadeKey {
 }
 
 /// Make an API key
+///
+/// Its text is in the answer only. The same request with the same `Idempotency-Key` makes no second key, and is answered
+/// with 409, because the text cannot be given again.
 #[utoipa::path(post, path = "/v1/keys", tag = "auth", request_body = NewKey,
+    params(("idempotency-key" = Option<String>, Header, description = "makes it safe to send the same request again")),
     responses((status = 201, body = MadeKey)))]
 pub async fn create(
     State(state): State<AuthState>,
     Caller(principal): Caller,
-    JsonBody(new): JsonBody<NewKey>,
+    IdempotentBody(new, request): IdempotentBody<NewKey>,
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
     let permit = policy::permit::<ManageApiKeys>(&principal)?;
+    if let Some(made) = made_before(&*state.keys, permit.tenant(), request.as_ref()).await? {
+        return Err(text_is_gone(&made).into());
+    }
     check(&state, &permit, &new).await?;
     let tenant = permit.tenant();
     let id = ApiKeyId::from_uuid(state.ids.uuid());
@@ -109,8 +122,10 @@ pub async fn create(
         version: 1,
         created_at: state.clock.now(),
     };
-    state.keys.create(&key).await?;
-    let made = MadeKey { key: text.expose_secret().to_owned(), view: KeyView::of(&key) };
+    if let Some(made) = idempotency::create(&*state.keys, &key, request.as_ref()).await? {
+        return Err(text_is_gone(&made).into());
+    }
+    let made = MadeKey { key: text.expose_secret().to_owned(), view: KeyView::of(&key, &state) };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -124,7 +139,7 @@ pub async fn list(
 ) -> Result<Json<Listed<KeyView>>, Problem> {
     let permit = policy::permit::<ManageApiKeys>(&principal)?;
     let page = state.keys.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
-    Ok(Json(Listed::of(page, KeyView::of)))
+    Ok(Json(Listed::of(page, |key| KeyView::of(key, &state))))
 }
 
 /// Revoke an API key
@@ -145,7 +160,19 @@ pub async fn revoke(
         key.version += 1;
         state.keys.replace(&key).await?;
     }
-    Ok(Json(KeyView::of(&key)))
+    Ok(Json(KeyView::of(&key, &state)))
+}
+
+/// A repetition finds the key and not its text, which is stored nowhere.
+fn text_is_gone(made: &ApiKey) -> Error {
+    Error::new(
+        ErrorCode::AlreadyExists,
+        format!(
+            "this request made the API key `{}` before, and only that answer had its text; if it is lost, revoke the key \
+             with DELETE /v1/keys/{} and make one with another name and `Idempotency-Key`",
+            made.name, made.name
+        ),
+    )
 }
 
 /// A key must not be more than its maker, and what it is narrowed to has to exist: a typing error there would narrow

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use tidegate_auth::{AuthState, router};
+use tidegate_http::openapi;
 use tidegate_platform::start::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    serve(|platform| Ok(router(AuthState::new(platform)))).await
+    // It has the API's document for all functions.
+    serve(|platform| Ok(router(AuthState::new(platform)).merge(openapi::published().into()))).await
 }

@@ -7,6 +7,7 @@ use tidegate_core::{
     api_key::ApiKey,
     ports::{Clock, Ids, Repository},
     query::Query,
+    rotation::RotationRules,
     server::Server,
 };
 use tidegate_http::Authenticator;
@@ -23,6 +24,8 @@ pub struct AuthState {
     pub servers: Arc<dyn Repository<Server>>,
     /// The queries a key can be narrowed to.
     pub queries: Arc<dyn Repository<Query>>,
+    /// When API keys should be replaced.
+    pub rotation: RotationRules,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
@@ -37,6 +40,7 @@ impl AuthState {
             keys: Arc::clone(&platform.keys),
             servers: Arc::clone(&platform.servers),
             queries: Arc::clone(&platform.queries),
+            rotation: platform.environment.rotation,
             clock: Arc::clone(&platform.clock),
             ids: Arc::clone(&platform.ids),
         }

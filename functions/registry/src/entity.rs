@@ -8,7 +8,7 @@ use tidegate_core::{
     Error, Name, Result,
     id::TenantId,
     policy::{self, ReadRegistry},
-    ports::{Entity, Repository, find},
+    ports::{Entity, Page, Repository, find},
     principal::Principal,
 };
 use tidegate_http::{
@@ -34,9 +34,17 @@ pub(crate) async fn list<T: Entity, V>(
     query: &ListQuery,
     view: impl Fn(&T) -> V,
 ) -> Result<Json<Listed<V>>> {
+    Ok(Json(Listed::of(page(repository, principal, query).await?, view)))
+}
+
+/// A page of a list.
+pub(crate) async fn page<T: Entity>(
+    repository: &dyn Repository<T>,
+    principal: &Arc<Principal>,
+    query: &ListQuery,
+) -> Result<Page<T>> {
     let permit = policy::permit::<ReadRegistry>(principal)?;
-    let page = repository.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await?;
-    Ok(Json(Listed::of(page, view)))
+    repository.list(permit.tenant(), &query.filter(), query.after()?, query.limit()?).await
 }
 
 /// One entity with its version, as callers see it.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod catalog;
 pub mod diff;
 pub mod entity;
 pub mod queries;
@@ -17,6 +18,7 @@ pub fn router(state: RegistryState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(sources::create, sources::list))
         .routes(routes!(sources::read, sources::replace, sources::delete))
+        .routes(routes!(catalog::read))
         .routes(routes!(queries::check))
         .routes(routes!(queries::create, queries::list))
         .routes(routes!(queries::read, queries::replace, queries::delete))

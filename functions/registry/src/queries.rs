@@ -21,7 +21,8 @@ use tidegate_core::{
 };
 use tidegate_engine::check::Checked;
 use tidegate_http::{
-    Caller, JsonBody, Problem,
+    Caller, Created, IdempotentBody, JsonBody, Problem,
+    idempotency::{self, made_before},
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -77,6 +78,11 @@ impl ChangedQuery {
     pub(crate) fn of(query: &Query, warnings: Vec<String>) -> Versioned<Self> {
         Versioned(query.version, Self { query: QueryView::of(query), warnings })
     }
+
+    /// When the change was made before. What its check warned of is not kept.
+    fn again(query: &Query) -> Versioned<Self> {
+        Self::of(query, waiting(query).into_iter().collect())
+    }
 }
 
 /// How a save is meant.
@@ -106,15 +112,19 @@ pub async fn check(
 /// Register a query
 ///
 /// It is published at once. While its source cannot be reached, or with `draft=true`, it is a draft.
-#[utoipa::path(post, path = "/v1/queries", tag = "queries", request_body = QuerySpec, params(SaveQuery),
+#[utoipa::path(post, path = "/v1/queries", tag = "queries", request_body = QuerySpec,
+    params(SaveQuery, ("idempotency-key" = Option<String>, Header, description = "makes it safe to send the same request again")),
     responses((status = 201, body = ChangedQuery)))]
 pub async fn create(
     State(state): State<RegistryState>,
     Caller(principal): Caller,
     Params(save): Params<SaveQuery>,
-    JsonBody(spec): JsonBody<QuerySpec>,
-) -> Result<(StatusCode, Versioned<ChangedQuery>), Problem> {
+    IdempotentBody(spec, request): IdempotentBody<QuerySpec>,
+) -> Result<Created<ChangedQuery>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
+    if let Some(made) = made_before(&*state.queries, permit.tenant(), request.as_ref()).await? {
+        return Ok(Created::before(ChangedQuery::again(&made)));
+    }
     expect_free_name(&spec)?;
     let (revision, mut warnings) = checked(&state, &permit, 1, spec).await?;
     let now = revision.saved_at;
@@ -132,9 +142,11 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    state.queries.create(&query).await?;
+    if let Some(made) = idempotency::create(&*state.queries, &query, request.as_ref()).await? {
+        return Ok(Created::before(ChangedQuery::again(&made)));
+    }
     warnings.extend(waiting(&query));
-    Ok((StatusCode::CREATED, ChangedQuery::of(&query, warnings)))
+    Ok(Created::just(ChangedQuery::of(&query, warnings)))
 }
 
 /// List the queries

@@ -16,7 +16,8 @@ use tidegate_core::{
     server::{Server, ServerSpec},
 };
 use tidegate_http::{
-    Caller, JsonBody, Problem,
+    Caller, Created, IdempotentBody, JsonBody, Problem,
+    idempotency::{self, made_before},
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -52,13 +53,18 @@ impl ServerView {
 
 /// Register a server
 #[utoipa::path(post, path = "/v1/servers", tag = "servers", request_body = ServerSpec,
+    params(("idempotency-key" = Option<String>, Header, description = "makes it safe to send the same request again")),
     responses((status = 201, body = ServerView)))]
 pub async fn create(
     State(state): State<RegistryState>,
     Caller(principal): Caller,
-    JsonBody(spec): JsonBody<ServerSpec>,
-) -> Result<(StatusCode, Versioned<ServerView>), Problem> {
+    IdempotentBody(spec, request): IdempotentBody<ServerSpec>,
+) -> Result<Created<ServerView>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
+    let view = |server: &Server| Versioned(server.version, ServerView::of(server, &principal.tenant_name));
+    if let Some(made) = made_before(&*state.servers, permit.tenant(), request.as_ref()).await? {
+        return Ok(Created::before(view(&made)));
+    }
     let (query_ids, source_ids) = resolve(&state, permit.tenant(), &spec).await?;
     let now = state.clock.now();
     let server = Server {
@@ -71,8 +77,10 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    state.servers.create(&server).await?;
-    Ok((StatusCode::CREATED, Versioned(1, ServerView::of(&server, &principal.tenant_name))))
+    Ok(match idempotency::create(&*state.servers, &server, request.as_ref()).await? {
+        None => Created::just(view(&server)),
+        Some(made) => Created::before(view(&made)),
+    })
 }
 
 /// List the servers

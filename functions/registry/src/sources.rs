@@ -1,6 +1,6 @@
 //! Sources.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -11,17 +11,19 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tidegate_core::{
-    Error, Name, Result,
+    Error, ErrorCode, Name, Result,
     budget::Limits,
     cost::MaxEstimate,
+    health::SourceHealth,
     id::{SourceId, TenantId},
-    policy::{self, WriteSources},
-    ports::EntityKind,
+    policy::{self, ReadRegistry, WriteSources},
+    ports::{EntityKind, find},
     server::Server,
     source::{Connection, Credentials, SecretRef, Source, SourceKind, SourceSpec},
 };
 use tidegate_http::{
-    Caller, JsonBody, Problem,
+    Caller, Created, IdempotentBody, JsonBody, Problem,
+    idempotency::{self, made_before},
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -45,8 +47,11 @@ pub struct SourceView {
     max_estimate: MaxEstimate,
     allow_raw: bool,
     allow_raw_writes: bool,
-    /// What its login may do beyond reading, each with the statement that takes it away.
+    /// What its login may do beyond reading, each with the statement that takes it away, and that its credentials are old.
     warnings: Vec<String>,
+    /// What the last check found; none when there was none within a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<SourceHealth>,
     version: u64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -67,22 +72,40 @@ impl SourceView {
             allow_raw: source.allow_raw,
             allow_raw_writes: source.allow_raw_writes,
             warnings: source.warnings.clone(),
+            health: None,
             version: source.version,
             created_at: source.created_at,
             updated_at: source.updated_at,
         }
     }
+
+    /// A source with what scheduled tasks know of it.
+    fn observed(source: &Source, state: &RegistryState, health: Option<&SourceHealth>) -> Self {
+        let mut view = Self::of(source);
+        view.health = health.cloned();
+        let due = state.rotation.of_source(source, state.clock.now());
+        view.warnings.extend(due.map(|due| due.to_string()));
+        view
+    }
+
+    fn versioned(source: &Source) -> Versioned<Self> {
+        Versioned(source.version, Self::of(source))
+    }
 }
 
 /// Register a source
 #[utoipa::path(post, path = "/v1/sources", tag = "sources", request_body = SourceSpec,
+    params(("idempotency-key" = Option<String>, Header, description = "makes it safe to send the same request again")),
     responses((status = 201, body = SourceView)))]
 pub async fn create(
     State(state): State<RegistryState>,
     Caller(principal): Caller,
-    JsonBody(spec): JsonBody<SourceSpec>,
-) -> Result<(StatusCode, Versioned<SourceView>), Problem> {
+    IdempotentBody(spec, request): IdempotentBody<SourceSpec>,
+) -> Result<Created<SourceView>, Problem> {
     let permit = policy::permit::<WriteSources>(&principal)?;
+    if let Some(made) = made_before(&*state.sources, permit.tenant(), request.as_ref()).await? {
+        return Ok(Created::before(SourceView::versioned(&made)));
+    }
     spec.check()?;
     let id = SourceId::from_uuid(state.ids.uuid());
     let secret = keep(&state, permit.tenant(), id, spec.credentials.as_ref()).await?;
@@ -104,15 +127,18 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let created = match look_at(&state, &mut source).await {
-        Ok(()) => state.sources.create(&source).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = created {
+    if let Err(error) = look_at(&state, &mut source).await {
         forget(&state, source.secret.as_ref()).await;
         return Err(error.into());
     }
-    Ok((StatusCode::CREATED, Versioned(1, SourceView::of(&source))))
+    let created = idempotency::create(&*state.sources, &source, request.as_ref()).await;
+    if is_unwritten(&created) || matches!(created, Ok(Some(_))) {
+        forget(&state, source.secret.as_ref()).await;
+    }
+    Ok(match created? {
+        None => Created::just(SourceView::versioned(&source)),
+        Some(made) => Created::before(SourceView::versioned(&made)),
+    })
 }
 
 /// List the sources
@@ -123,7 +149,12 @@ pub async fn list(
     Caller(principal): Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed<SourceView>>, Problem> {
-    Ok(entity::list(&*state.sources, &principal, &query, SourceView::of).await?)
+    let page = entity::page(&*state.sources, &principal, &query).await?;
+    let health = match (page.items.first(), page.items.last()) {
+        (Some(first), Some(last)) => state.health.of_sources(first.tenant, first.id..=last.id).await?,
+        _ => BTreeMap::new(),
+    };
+    Ok(Json(Listed::of(page, |source| SourceView::observed(source, &state, health.get(&source.id)))))
 }
 
 /// Read a source
@@ -134,7 +165,10 @@ pub async fn read(
     Caller(principal): Caller,
     Path(which): Path<String>,
 ) -> Result<Versioned<SourceView>, Problem> {
-    Ok(entity::read(&*state.sources, &principal, &which, SourceView::of).await?)
+    let permit = policy::permit::<ReadRegistry>(&principal)?;
+    let source = find(&*state.sources, permit.tenant(), &which).await?;
+    let health = state.health.of_sources(source.tenant, source.id..=source.id).await?;
+    Ok(Versioned(source.version, SourceView::observed(&source, &state, health.get(&source.id))))
 }
 
 /// Replace a source
@@ -173,16 +207,20 @@ pub async fn replace(
         updated_at: state.clock.now(),
         ..Source::clone(&stored)
     };
-    let replaced = match look_at(&state, &mut source).await {
+    let looked_at = look_at(&state, &mut source).await;
+    let replaced = match &looked_at {
         Ok(()) => state.sources.replace(&source).await,
-        Err(error) => Err(error),
+        Err(error) => Err(error.clone()),
     };
-    let obsolete = if replaced.is_ok() { &stored.secret } else { &source.secret };
     if stored.secret != source.secret {
-        forget(&state, obsolete.as_ref()).await;
+        if replaced.is_ok() {
+            forget(&state, stored.secret.as_ref()).await;
+        } else if looked_at.is_err() || is_unwritten(&replaced) {
+            forget(&state, source.secret.as_ref()).await;
+        }
     }
     replaced?;
-    Ok(Versioned(source.version, SourceView::of(&source)))
+    Ok(SourceView::versioned(&source))
 }
 
 /// Delete a source
@@ -259,6 +297,12 @@ async fn keep(
     let secret = serde_json::json!({"password": credentials.password.expose_secret()}).to_string();
     state.vault.put(&reference, &SecretString::from(secret)).await?;
     Ok(Some(reference))
+}
+
+/// Whether a write failed for sure. A store that does not answer may have written all the same, and a source without
+/// its credentials is worse than credentials without their source.
+fn is_unwritten<T>(written: &Result<T>) -> bool {
+    written.as_ref().is_err_and(|error| !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal))
 }
 
 /// Forgets credentials that nothing refers to. A failure leaves an entry that nobody can reach, so it is only logged.

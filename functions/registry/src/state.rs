@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tidegate_core::{
     Result,
-    ports::{Clock, Ids, Repository, Revisions, Vault},
+    ports::{CatalogSnapshots, Clock, Ids, Repository, Revisions, SourceHealths, Vault},
     query::Query,
+    rotation::RotationRules,
     server::Server,
     source::Source,
 };
@@ -31,6 +32,12 @@ pub struct RegistryState {
     pub servers: Arc<dyn Repository<Server>>,
     /// Where credentials go.
     pub vault: Arc<dyn Vault>,
+    /// Whether sources could be reached.
+    pub health: Arc<dyn SourceHealths>,
+    /// What sources contained.
+    pub catalogs: Arc<dyn CatalogSnapshots>,
+    /// When credentials should be replaced.
+    pub rotation: RotationRules,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -48,6 +55,9 @@ impl RegistryState {
             revisions: Arc::clone(&platform.revisions),
             servers: Arc::clone(&platform.servers),
             vault: Arc::clone(&platform.secrets()?.vault),
+            health: Arc::clone(&platform.source_health),
+            catalogs: Arc::clone(&platform.catalogs),
+            rotation: platform.environment.rotation,
             clock: Arc::clone(&platform.clock),
             ids: Arc::clone(&platform.ids),
         })

@@ -10,7 +10,7 @@ resource "aws_apigatewayv2_api" "this" {
       allow_origins  = cors_configuration.value.origins
       allow_methods  = ["GET", "POST", "PUT", "DELETE"]
       allow_headers  = ["authorization", "content-type", "accept", "if-match", "idempotency-key", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id", "x-request-timeout"]
-      expose_headers = ["allow", "deprecation", "etag", "retry-after", "www-authenticate", "x-request-id", "tidegate-truncated", "tidegate-next-cursor"]
+      expose_headers = ["allow", "deprecation", "etag", "retry-after", "www-authenticate", "x-request-id", "idempotency-replayed", "tidegate-truncated", "tidegate-next-cursor"]
       max_age        = cors_configuration.value.max_age_s
     }
   }

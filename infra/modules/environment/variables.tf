@@ -95,8 +95,8 @@ variable "deploy" {
   }
 
   validation {
-    condition     = alltrue([for f in values(var.deploy.functions) : f.p95_ms > 0 && f.p95_ms <= f.timeout_s * 1000])
-    error_message = "deploy.functions.*.p95_ms: more than 0, and no more than the function's timeout."
+    condition     = alltrue([for f in values(var.deploy.functions) : f.p95_ms > 0 && f.p95_ms <= f.timeout_s * 1000 && floor(f.p95_ms) == f.p95_ms])
+    error_message = "deploy.functions.*.p95_ms: a whole number of more than 0, and no more than the function's timeout."
   }
 
   validation {
@@ -130,8 +130,8 @@ variable "deploy" {
   }
 
   validation {
-    condition     = var.deploy.gateway.cors.max_age_s >= 0 && var.deploy.gateway.cors.max_age_s <= 86400
-    error_message = "deploy.gateway.cors.max_age_s: 0 to 86400."
+    condition     = var.deploy.gateway.cors.max_age_s >= 0 && var.deploy.gateway.cors.max_age_s <= 86400 && floor(var.deploy.gateway.cors.max_age_s) == var.deploy.gateway.cors.max_age_s
+    error_message = "deploy.gateway.cors.max_age_s: a whole number from 0 to 86400."
   }
 
   validation {
@@ -155,7 +155,7 @@ variable "deploy" {
   }
 
   validation {
-    condition     = try(var.deploy.network.cidr, null) == null ? true : can(regex("/(1[6-9]|2[0-2])$", var.deploy.network.cidr)) && can(cidrhost(var.deploy.network.cidr, 0))
+    condition     = try(var.deploy.network.cidr, null) == null ? true : can(regex("^[0-9.]+/(1[6-9]|2[0-2])$", var.deploy.network.cidr)) && can(cidrhost(var.deploy.network.cidr, 0))
     error_message = "deploy.network.cidr: a block of /16 to /22, such as 10.20.0.0/16."
   }
 

@@ -1,13 +1,11 @@
 //! `tidegate apply`: the server is made to have what the files declare.
 
-use std::io::{self, IsTerminal};
-
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::{plan::PlanArguments, validate};
+use super::{ask, plan::PlanArguments, validate};
 use crate::{
     client::{Client, understood},
     declaration::{Declaration, Origin},
@@ -39,12 +37,7 @@ pub(super) async fn run(arguments: ApplyArguments) -> Result<(), Failure> {
         return Ok(());
     }
     if !arguments.yes {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(Failure::message("nothing was changed: nobody can be asked here, so say --yes"));
-        }
-        if !terminal::confirm("apply these changes?")? {
-            return Err(Failure::message("nothing was changed"));
-        }
+        ask("apply these changes?")?;
     }
     make(&client, &plan, &declaration).await
 }

@@ -1,9 +1,12 @@
-//! `tidegate schema`: the JSON Schema (2020-12) of the files, from the domain types.
+//! `tidegate schema`: the JSON Schema (2020-12) of the files, from the types that read them, and the OpenAPI document.
 
 use std::collections::BTreeMap;
 
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value as Json, json};
 use tidegate_core::{query::QuerySpec, server::ServerSpec, source::SourceSpec};
+use tidegate_http::openapi;
+use tidegate_platform::Environment;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -11,23 +14,51 @@ use utoipa::{
 
 use crate::{failure::Failure, terminal};
 
-pub(super) fn run() -> Result<(), Failure> {
-    let schema = schema().and_then(|schema| serde_json::to_string_pretty(&schema));
-    let text = schema.map_err(|error| Failure::message(format!("the schema cannot be written: {error}")))?;
-    terminal::print(&format!("{text}\n"))?;
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// What is printed.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArguments {
+    /// Of what
+    #[arg(value_enum, default_value_t)]
+    document: Document,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Document {
+    /// The JSON Schema of files of sources, queries and servers
+    #[default]
+    Declaration,
+    /// The JSON Schema of environment files
+    Environment,
+    /// The OpenAPI document of the API
+    Openapi,
+}
+
+pub(super) fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
+    let text = match arguments.document {
+        Document::Declaration => declaration().and_then(written),
+        Document::Environment => environment().and_then(written),
+        Document::Openapi => Ok(openapi::PUBLISHED.to_owned()),
+    };
+    let text = text.map_err(|error| Failure::message(format!("the schema cannot be written: {error}")))?;
+    terminal::print(&text)?;
     Ok(())
 }
 
-fn schema() -> Result<Json, serde_json::Error> {
+fn written(schema: Json) -> Result<String, serde_json::Error> {
+    Ok(format!("{schema:#}\n"))
+}
+
+fn declaration() -> Result<Json, serde_json::Error> {
     let mut definitions = BTreeMap::new();
     collect::<SourceSpec>(&mut definitions);
     collect::<QuerySpec>(&mut definitions);
     collect::<ServerSpec>(&mut definitions);
-    let mut definitions = serde_json::to_value(definitions)?;
-    rewrite(&mut definitions);
+    let definitions = plain(definitions)?;
     let list = |what: &str, name: &str| json!({ "description": what, "type": ["array", "null"], "items": { "$ref": format!("#/$defs/{name}") } });
     Ok(json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": "Tidegate",
         "description": "Sources, queries and servers that `tidegate apply` registers.",
         "type": "object",
@@ -39,6 +70,24 @@ fn schema() -> Result<Json, serde_json::Error> {
         "additionalProperties": false,
         "$defs": definitions,
     }))
+}
+
+fn environment() -> Result<Json, serde_json::Error> {
+    let mut definitions = BTreeMap::new();
+    collect::<Environment>(&mut definitions);
+    Ok(json!({
+        "$schema": DIALECT,
+        "title": "Tidegate environment",
+        "$ref": format!("#/$defs/{}", Environment::name()),
+        "$defs": plain(definitions)?,
+    }))
+}
+
+/// The definitions as JSON Schema has them.
+fn plain(definitions: BTreeMap<String, RefOr<Schema>>) -> Result<Json, serde_json::Error> {
+    let mut definitions = serde_json::to_value(definitions)?;
+    rewrite(&mut definitions);
+    Ok(definitions)
 }
 
 fn collect<T: ToSchema + PartialSchema>(definitions: &mut BTreeMap<String, RefOr<Schema>>) {
@@ -76,7 +125,14 @@ mod tests {
 
     #[test]
     fn the_schema_is_the_one_that_was_agreed() {
-        insta::assert_snapshot!(serde_json::to_string_pretty(&schema().unwrap()).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&declaration().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn editors_are_given_the_schema_of_environments() {
+        let hint = "`tidegate schema environment > config/environment.schema.json` writes it";
+        let published = include_str!("../../../../config/environment.schema.json");
+        assert!(published == written(environment().unwrap()).unwrap(), "{hint}");
     }
 
     #[test]
@@ -91,13 +147,14 @@ mod tests {
                 _ => {}
             }
         }
-        let schema = schema().unwrap();
-        let mut found = Vec::new();
-        references(&schema, &mut found);
-        assert!(found.len() > 10);
-        for reference in found {
-            let name = reference.strip_prefix("#/$defs/").expect("a reference into $defs");
-            assert!(schema["$defs"].get(name).is_some(), "{reference}");
+        for schema in [declaration().unwrap(), environment().unwrap()] {
+            let mut found = Vec::new();
+            references(&schema, &mut found);
+            assert!(found.len() > 10);
+            for reference in found {
+                let name = reference.strip_prefix("#/$defs/").expect("a reference into $defs");
+                assert!(schema["$defs"].get(name).is_some(), "{reference}");
+            }
         }
     }
 }

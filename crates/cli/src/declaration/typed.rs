@@ -19,12 +19,25 @@ use super::node::{Content, Entry, Node, Place};
 pub(crate) struct Mismatch {
     pub(crate) message: String,
     pub(crate) place: Option<Place>,
+    /// The keys that lead to it, the innermost first.
+    keys: Vec<String>,
 }
 
 impl Mismatch {
     fn at(mut self, place: Place) -> Self {
         self.place.get_or_insert(place);
         self
+    }
+
+    fn under(mut self, key: &str) -> Self {
+        self.keys.push(key.to_owned());
+        self
+    }
+
+    /// The message with the dotted key that it is about.
+    pub(crate) fn with_key(&self) -> String {
+        let keys: Vec<&str> = self.keys.iter().rev().map(String::as_str).collect();
+        if keys.is_empty() { self.message.clone() } else { format!("`{}`: {}", keys.join("."), self.message) }
     }
 }
 
@@ -55,7 +68,7 @@ impl std::error::Error for Mismatch {}
 
 impl de::Error for Mismatch {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), place: None }
+        Self { message: message.to_string(), place: None, keys: Vec::new() }
     }
 
     // What was found is named by its kind alone: the value may be a secret.
@@ -124,7 +137,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
             Content::Float(value) => visitor.visit_f64(*value),
             Content::Text(text) => visitor.visit_borrowed_str(text),
             Content::Sequence(items) => visitor.visit_seq(Items(items.iter())),
-            Content::Mapping(entries) => visitor.visit_map(Entries { rest: entries.iter(), value: None }),
+            Content::Mapping(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
         }
         .map_err(|mismatch| mismatch.at(self.0.place))
     }
@@ -197,7 +210,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 struct Entries<'a> {
     rest: std::slice::Iter<'a, Entry>,
-    value: Option<&'a Node>,
+    current: Option<&'a Entry>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
@@ -205,15 +218,15 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
         let Some(entry) = self.rest.next() else { return Ok(None) };
-        self.value = Some(&entry.value);
+        self.current = Some(entry);
         let key: StrDeserializer<'_, Mismatch> = entry.key.as_str().into_deserializer();
         seed.deserialize(key).map(Some).map_err(|mismatch| mismatch.at(entry.place))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
-        let value =
-            self.value.take().ok_or_else(|| <Mismatch as de::Error>::custom("a value was read before its key"))?;
-        seed.deserialize(Typed(value)).map_err(|mismatch| mismatch.at(value.place))
+        let Entry { key, value, .. } =
+            self.current.take().ok_or_else(|| <Mismatch as de::Error>::custom("a value was read before its key"))?;
+        seed.deserialize(Typed(value)).map_err(|mismatch| mismatch.at(value.place).under(key))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use axum::Router;
 use tidegate_auth::AuthState;
 use tidegate_connectors::ConnectorConfig;
-use tidegate_core::{Error, Result};
+use tidegate_core::{Error, Result, network::SourceNetworks};
 use tidegate_engine::Engine;
 use tidegate_execute::ExecuteState;
 use tidegate_http::{edge, health, openapi};
@@ -13,12 +13,16 @@ use tidegate_mcp::McpState;
 use tidegate_platform::{Environment, Platform};
 use tidegate_registry::RegistryState;
 use tidegate_store::LocalBackend;
+use tidegate_sync::Tasks;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+
+use crate::commands::store::target::migrations;
 
 /// The functions and what they stand on.
 pub(super) struct LocalPlatform {
     pub(super) platform: Platform,
+    pub(super) tasks: Arc<Tasks>,
     engine: Arc<Engine>,
     _backend: LocalBackend,
 }
@@ -27,10 +31,15 @@ impl LocalPlatform {
     /// Opens the storage in a folder, and puts the functions on it.
     pub(super) async fn open(folder: &Path, environment: Environment) -> Result<Self> {
         let backend = LocalBackend::open(folder).await?;
+        bring_up_to_date(&backend).await?;
         let platform = Platform::new(environment, backend.store.clone())
             .with_secrets(backend.vault.clone(), Arc::clone(&backend.key));
-        let engine = platform.engine(ConnectorConfig { sqlite_root: folder.to_owned(), sqlite_confined: false })?;
-        Ok(Self { platform, engine, _backend: backend })
+        // What this machine reaches is for its user to say.
+        let networks = SourceNetworks::everywhere();
+        let connectors = ConnectorConfig { sqlite_root: folder.to_owned(), sqlite_confined: false, networks };
+        let engine = platform.engine(connectors)?;
+        let tasks = Arc::new(Tasks::new(&platform, Arc::clone(&engine))?);
+        Ok(Self { platform, tasks, engine, _backend: backend })
     }
 
     /// The routes of every function, with the layers of the edge around them.
@@ -56,4 +65,14 @@ impl LocalPlatform {
         self.engine.close().await;
         self.platform.settle().await
     }
+}
+
+/// Nobody else has the folder, so its migrations are applied without a question.
+async fn bring_up_to_date(backend: &LocalBackend) -> Result<()> {
+    let migrations = migrations(&backend.store);
+    migrations.initialise().await?;
+    if !migrations.status().await?.pending.is_empty() {
+        migrations.upgrade().await?;
+    }
+    backend.store.check_version().await
 }

@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use super::{error, lease::Lease};
+use crate::{ConnectorConfig, host::Host};
 
 const PORT: u16 = 3306;
 /// How long a server may take to accept a connection; one that takes longer cannot be reached.
@@ -58,6 +59,7 @@ enum Product {
 
 /// The sessions of one source.
 pub(super) struct Sessions {
+    host: Host,
     options: MySqlConnectOptions,
     address: String,
     permits: Arc<Semaphore>,
@@ -74,7 +76,7 @@ pub(super) struct Session {
 }
 
 impl Sessions {
-    pub(super) fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Self {
+    pub(super) fn new(endpoint: &Endpoint, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Self {
         let port = endpoint.port.unwrap_or(PORT);
         let mut options = MySqlConnectOptions::new()
             .host(&endpoint.host)
@@ -102,6 +104,7 @@ impl Sessions {
             options = options.password(credentials.password.expose_secret());
         }
         Self {
+            host: Host::new(endpoint, port, &config.networks),
             options,
             address: format!("{}:{port}", endpoint.host),
             permits: Arc::new(Semaphore::new(endpoint.max_sessions.max(1) as usize)),
@@ -148,12 +151,16 @@ impl Sessions {
     async fn open(&self, access: Access, deadline: Deadline) -> Result<Session> {
         let given_up = Instant::now() + CONNECT_LIMIT;
         let opened = timeout_at(deadline.instant().min(given_up).into(), async {
-            let mut session = Session::open(&self.options).await?;
-            session.begin(access, deadline).await?;
-            Ok(session)
+            let connection = self.dial().await?;
+            let opened = async {
+                let mut session = Session::open(connection).await?;
+                session.begin(access, deadline).await?;
+                Ok(session)
+            };
+            opened.await.map_err(|error| self.unopened(error))
         });
         match opened.await {
-            Ok(opened) => opened.map_err(|error| error::of_connect(error, &self.address).while_connecting()),
+            Ok(opened) => opened,
             Err(_) if given_up <= deadline.instant() => Err(Error::new(
                 ErrorCode::SourceUnavailable,
                 format!(
@@ -168,6 +175,15 @@ impl Sessions {
                 format!("{} did not accept a connection before the deadline", self.address),
             )),
         }
+    }
+
+    /// A connection to the server, which is known to be where it may be.
+    async fn dial(&self) -> Result<MySqlConnection> {
+        self.host.connect(&self.options, MySqlConnectOptions::host, |error| self.unopened(error)).await
+    }
+
+    fn unopened(&self, error: sqlx::Error) -> Error {
+        error::of_connect(error, &self.address).while_connecting()
     }
 
     /// Takes a session whose transaction has ended.
@@ -199,14 +215,15 @@ impl Sessions {
 
     /// Ends the session `id` on the server. Killing the query alone would miss one that is on its way to the server.
     pub(super) async fn kill(&self, id: u64) {
-        let killed = timeout(KILL_LIMIT, async {
-            let mut connection = self.options.connect().await?;
-            sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await?;
-            connection.close().await
-        });
-        match killed.await {
+        let kill = async {
+            let failed = |error| error::of_statement(error, &self.address);
+            let mut connection = self.dial().await?;
+            sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await.map_err(failed)?;
+            connection.close().await.map_err(failed)
+        };
+        match timeout(KILL_LIMIT, kill).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(address = self.address, %error, "an abandoned session was not killed"),
+            Ok(Err(error)) => tracing::debug!(address = self.address, ?error, "an abandoned session was not killed"),
             Err(_) => tracing::debug!(address = self.address, "killing an abandoned session took too long"),
         }
     }
@@ -218,8 +235,7 @@ pub(super) fn closed() -> Error {
 }
 
 impl Session {
-    async fn open(options: &MySqlConnectOptions) -> sqlx::Result<Self> {
-        let mut connection = options.connect().await?;
+    async fn open(mut connection: MySqlConnection) -> sqlx::Result<Self> {
         let row =
             sqlx::raw_sql("SELECT CONNECTION_ID(), VERSION(), @@SESSION.sql_mode").fetch_one(&mut connection).await?;
         let (id, version, mode): (u64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -283,7 +299,7 @@ mod tests {
 
     use rstest::rstest;
     use test_servers::Server;
-    use tidegate_core::{ErrorCode, source::Tls};
+    use tidegate_core::{ErrorCode, network::SourceNetworks, source::Tls};
 
     use super::*;
 
@@ -302,7 +318,8 @@ mod tests {
             max_sessions: 1,
         };
         let credentials = Credentials { password: server.password.clone().into() };
-        let sessions = Arc::new(Sessions::new(&endpoint, Some(&credentials)));
+        let config = ConnectorConfig { networks: SourceNetworks::everywhere(), ..ConnectorConfig::default() };
+        let sessions = Arc::new(Sessions::new(&endpoint, Some(&credentials), &config));
         let deadline = Deadline::after(Instant::now(), Duration::from_secs(30));
         let mut lease = sessions.begin(Access::ReadWrite, deadline).await.unwrap();
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS locked (id int)").execute(lease.connection()).await.unwrap();

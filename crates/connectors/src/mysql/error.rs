@@ -10,6 +10,11 @@ pub(super) fn of_connect(error: sqlx::Error, address: &str) -> Error {
         Some(refusal @ (1045 | 1044 | 1698 | 1820 | 1862 | 3118 | 4151, _)) => {
             with_state(Error::new(ErrorCode::SourceAuthenticationFailed, refused(address, &error)), refusal)
         }
+        // The time limit of the session holds for the begin of its first transaction already. It tells nothing of the server.
+        Some(limit @ (1969 | 3024, _)) => with_state(
+            Error::new(ErrorCode::Timeout, format!("{address} did not open a session before the deadline")),
+            limit,
+        ),
         Some(refusal) => with_state(Error::new(ErrorCode::SourceUnavailable, refused(address, &error)), refusal),
         None => match error {
             sqlx::Error::Tls(error) => Error::new(
@@ -161,6 +166,10 @@ fn at(text: &str, offset: usize, message: String) -> Fault {
 mod tests {
     use std::io;
 
+    use rstest::rstest;
+    use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection};
+    use test_servers::Server;
+
     use super::*;
 
     #[test]
@@ -185,6 +194,19 @@ mod tests {
     fn a_dropped_connection_makes_the_source_unavailable() {
         let error = of_statement(sqlx::Error::Io(io::ErrorKind::UnexpectedEof.into()), "db:3306");
         assert_eq!(error.code(), ErrorCode::SourceUnavailable);
+    }
+
+    #[rstest]
+    #[case::mariadb(test_servers::mariadb(), "SET STATEMENT max_statement_time = 0.001 FOR")]
+    #[case::mysql(test_servers::mysql(), "SET SESSION max_execution_time = 1;")]
+    #[tokio::test]
+    async fn a_time_limit_is_a_timeout_also_while_a_session_is_opened(#[case] server: &Server, #[case] limited: &str) {
+        let mut connection = MySqlConnection::connect(&server.admin_url()).await.unwrap();
+        let slow = "SELECT COUNT(*) FROM information_schema.collations a, information_schema.collations b, \
+                    information_schema.collations c, information_schema.collations d";
+        let slow = AssertSqlSafe(format!("{limited} {slow}"));
+        let limit = sqlx::raw_sql(slow).execute(&mut connection).await.unwrap_err();
+        assert_eq!(of_connect(limit, "db:3306").code(), ErrorCode::Timeout);
     }
 
     fn place(message: &str, text: &str) -> Option<(Option<u32>, Option<u32>)> {

@@ -29,7 +29,9 @@ use tokio::{
 };
 
 use super::error;
+use crate::{ConnectorConfig, host::Host};
 
+const PORT: u16 = 5432;
 /// Within this time a reachable server has let a client in, TLS and password included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Within this time a live session has answered BEGIN. A session whose connection was cut silently never does.
@@ -57,7 +59,7 @@ fn options(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<PgC
     // PGSSLROOTCERT, PGSSLCERT and PGSSLKEY cannot be unset; they are up to whoever runs this process.
     let options = PgConnectOptions::new_without_pgpass()
         .host(&endpoint.host)
-        .port(endpoint.port.unwrap_or(5432))
+        .port(endpoint.port.unwrap_or(PORT))
         .database(&endpoint.database)
         .username(&endpoint.user)
         .password(credentials.map_or("", |credentials| credentials.password.expose_secret()))
@@ -80,6 +82,7 @@ fn options(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<PgC
 pub(super) struct Sessions(Arc<Pool>);
 
 struct Pool {
+    host: Host,
     options: PgConnectOptions,
     /// Host and port, for messages.
     address: String,
@@ -103,10 +106,15 @@ struct Backend {
 
 impl Sessions {
     /// Nothing is opened yet; only settings are checked.
-    pub(super) fn new(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self> {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        credentials: Option<&Credentials>,
+        config: &ConnectorConfig,
+    ) -> Result<Self> {
         let options = options(endpoint, credentials)?;
         let permits = usize::try_from(endpoint.max_sessions.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(Self(Arc::new(Pool {
+            host: Host::new(endpoint, options.get_port(), &config.networks),
             address: format!("{}:{}", options.get_host(), options.get_port()),
             options,
             permits: Arc::new(Semaphore::new(permits)),
@@ -184,14 +192,24 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection to the server, which is known to be where it may be.
+    async fn dial(&self) -> Result<PgConnection> {
+        self.host.connect(&self.options, PgConnectOptions::host, |failure| self.unopened(&failure)).await
+    }
+
+    fn unopened(&self, failure: &sqlx::Error) -> Error {
+        error::connecting(failure, &self.address).while_connecting()
+    }
+
     async fn connect(&self) -> Result<Backend> {
         let open = async {
-            let mut connection = self.options.connect().await?;
-            let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
-            Ok(Backend { process: row.try_get(0)?, connection })
+            let mut connection = self.dial().await?;
+            let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
+            let process = row.and_then(|row| row.try_get(0)).map_err(|failure| self.unopened(&failure))?;
+            Ok(Backend { connection, process })
         };
         match timeout(CONNECT_TIMEOUT, open).await {
-            Ok(opened) => opened.map_err(|failure| error::connecting(&failure, &self.address).while_connecting()),
+            Ok(opened) => opened,
             Err(_) => Err(error::unreachable(&self.address).while_connecting()),
         }
     }
@@ -221,13 +239,15 @@ impl Pool {
     /// left.
     async fn cancel(&self, process: i32) {
         let cancel = async {
-            let mut connection = self.options.connect().await?;
-            sqlx::query("SELECT pg_terminate_backend($1)").bind(process).execute(&mut connection).await?;
-            connection.close().await
+            let failed = |failure| error::running(&failure, None);
+            let mut connection = self.dial().await?;
+            let cancel = sqlx::query("SELECT pg_terminate_backend($1)").bind(process);
+            cancel.execute(&mut connection).await.map_err(failed)?;
+            connection.close().await.map_err(failed)
         };
         match timeout(CANCEL_TIMEOUT, cancel).await {
             Ok(Ok(())) => {}
-            Ok(Err(failure)) => tracing::debug!(address = self.address, error = %failure, "a cancel request failed"),
+            Ok(Err(failure)) => tracing::debug!(address = self.address, error = ?failure, "a cancel request failed"),
             Err(_) => tracing::debug!(address = self.address, "a cancel request was not answered"),
         }
     }

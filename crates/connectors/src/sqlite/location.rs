@@ -128,7 +128,8 @@ mod tests {
     use super::*;
 
     fn confined(root: &Path, path: &str) -> Result<Location> {
-        let config = ConnectorConfig { sqlite_root: root.to_owned(), sqlite_confined: true };
+        let config =
+            ConnectorConfig { sqlite_root: root.to_owned(), sqlite_confined: true, ..ConnectorConfig::default() };
         Location::new(&SqliteFile { path: path.into(), max_sessions: 1 }, &config)
     }
 

@@ -11,7 +11,7 @@ use tidegate_core::{
 
 use crate::source::{
     Product::{self, MariaDb, MySql},
-    Recording, deadline, deadline_in, single, statement,
+    Recording, anywhere, deadline, deadline_in, single, statement,
 };
 
 #[rstest]
@@ -30,7 +30,7 @@ async fn the_server_says_who_it_is(#[values(MariaDb, MySql)] on: Product) {
 #[tokio::test]
 async fn a_wrong_password_is_not_repeated(#[values(MariaDb, MySql)] on: Product) {
     let wrong = Credentials { password: "not-the-password".to_owned().into() };
-    let connector = MysqlConnector::new(&on.endpoint(&on.server().database), Some(&wrong)).unwrap();
+    let connector = MysqlConnector::new(&on.endpoint(&on.server().database), Some(&wrong), &anywhere()).unwrap();
     let error = connector.test(deadline()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::SourceAuthenticationFailed);
     assert!(!format!("{error:?}").contains("not-the-password"), "{error:?}");
@@ -42,7 +42,7 @@ async fn a_database_of_others_is_an_authentication_failure_and_a_missing_one_too
     #[values(MariaDb, MySql)] on: Product,
 ) {
     for database in ["mysql", "nowhere"] {
-        let connector = MysqlConnector::new(&on.endpoint(database), Some(&on.credentials())).unwrap();
+        let connector = MysqlConnector::new(&on.endpoint(database), Some(&on.credentials()), &anywhere()).unwrap();
         let error = connector.test(deadline()).await.unwrap_err();
         assert_eq!((error.code(), error.sqlstate()), (ErrorCode::SourceAuthenticationFailed, Some("42000")));
     }
@@ -51,7 +51,8 @@ async fn a_database_of_others_is_an_authentication_failure_and_a_missing_one_too
 #[rstest]
 #[tokio::test]
 async fn a_missing_database_of_ones_own_makes_the_source_unavailable(#[values(MariaDb, MySql)] on: Product) {
-    let connector = MysqlConnector::new(&on.endpoint("tidegate_missing"), Some(&on.credentials())).unwrap();
+    let connector =
+        MysqlConnector::new(&on.endpoint("tidegate_missing"), Some(&on.credentials()), &anywhere()).unwrap();
     let error = connector.test(deadline()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::SourceUnavailable);
     assert!(error.message().contains("tidegate_missing"), "{error}");
@@ -62,7 +63,7 @@ async fn a_missing_database_of_ones_own_makes_the_source_unavailable(#[values(Ma
 async fn a_refused_connection_is_reported_at_once_with_its_address(#[values(MariaDb, MySql)] on: Product) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = Endpoint { port: Some(port), ..on.endpoint("tidegate") };
-    let connector = MysqlConnector::new(&endpoint, None).unwrap();
+    let connector = MysqlConnector::new(&endpoint, None, &anywhere()).unwrap();
     let error = tokio::time::timeout(Duration::from_secs(5), connector.test(deadline())).await.unwrap().unwrap_err();
     assert_eq!(error.code(), ErrorCode::SourceUnavailable);
     assert!(error.message().contains(&format!("127.0.0.1:{port}")), "{error}");
@@ -73,7 +74,7 @@ async fn a_refused_connection_is_reported_at_once_with_its_address(#[values(Mari
 async fn a_server_that_does_not_answer_ends_the_call_at_the_deadline(#[values(MariaDb, MySql)] on: Product) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint { port: Some(silent.local_addr().unwrap().port()), ..on.endpoint("tidegate") };
-    let connector = MysqlConnector::new(&endpoint, None).unwrap();
+    let connector = MysqlConnector::new(&endpoint, None, &anywhere()).unwrap();
     let error = connector.test(deadline_in(Duration::from_millis(200))).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Timeout);
 }
@@ -85,7 +86,7 @@ async fn a_session_is_encrypted_when_the_certificate_is_trusted(#[values(MariaDb
     for (mode, host) in [(TlsMode::VerifyFull, "127.0.0.1"), (TlsMode::VerifyCa, "localhost")] {
         let endpoint =
             Endpoint { host: host.to_owned(), tls: Tls { mode, ca: ca.clone() }, ..on.endpoint(&on.server().database) };
-        let connector = MysqlConnector::new(&endpoint, Some(&on.credentials())).unwrap();
+        let connector = MysqlConnector::new(&endpoint, Some(&on.credentials()), &anywhere()).unwrap();
         let schema = match on {
             MariaDb => "information_schema",
             MySql => "performance_schema",
@@ -108,13 +109,14 @@ async fn a_certificate_that_is_not_trusted_is_refused_and_plain_text_never_taken
         (TlsMode::VerifyFull, "localhost", ca),
     ] {
         let endpoint = Endpoint { host: host.to_owned(), tls: Tls { mode, ca }, ..on.endpoint(&on.server().database) };
-        let connector = MysqlConnector::new(&endpoint, Some(&on.credentials())).unwrap();
+        let connector = MysqlConnector::new(&endpoint, Some(&on.credentials()), &anywhere()).unwrap();
         let error = connector.test(deadline()).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::SourceUnavailable);
         assert!(error.message().contains("`tls.ca`"), "{mode:?} {host}: {error}");
     }
     let tls = Tls { ca: Some("not a certificate".to_owned()), ..Tls::default() };
-    let refused = MysqlConnector::new(&Endpoint { tls, ..on.endpoint(&on.server().database) }, None).err().unwrap();
+    let refused =
+        MysqlConnector::new(&Endpoint { tls, ..on.endpoint(&on.server().database) }, None, &anywhere()).err().unwrap();
     assert_eq!(refused.code(), ErrorCode::InvalidRequest);
 }
 

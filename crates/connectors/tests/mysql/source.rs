@@ -8,15 +8,21 @@ use std::{
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use test_servers::Server;
-use tidegate_connectors::{Connector, mysql::MysqlConnector};
+use tidegate_connectors::{Connector, ConnectorConfig, mysql::MysqlConnector};
 use tidegate_core::{
     Result,
     deadline::Deadline,
+    network::SourceNetworks,
     result::{Column, Flow, RowSink},
     source::{Credentials, Endpoint, Tls, TlsMode},
     value::Cell,
 };
 use tidegate_statement::{Dialect, Statement};
+
+/// Servers of tests are on this machine.
+pub(crate) fn anywhere() -> ConnectorConfig {
+    ConnectorConfig { networks: SourceNetworks::everywhere(), ..ConnectorConfig::default() }
+}
 
 /// The products that speak this protocol. A test says `#[values(MariaDb, MySql)]` and runs on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +57,12 @@ impl Product {
     }
 
     pub(crate) fn connector(self) -> MysqlConnector {
-        MysqlConnector::new(&self.endpoint(&self.server().database), Some(&self.credentials())).unwrap()
+        MysqlConnector::new(&self.endpoint(&self.server().database), Some(&self.credentials()), &anywhere()).unwrap()
     }
 
     pub(crate) fn connector_with_one_session(self) -> MysqlConnector {
         let endpoint = Endpoint { max_sessions: 1, ..self.endpoint(&self.server().database) };
-        MysqlConnector::new(&endpoint, Some(&self.credentials())).unwrap()
+        MysqlConnector::new(&endpoint, Some(&self.credentials()), &anywhere()).unwrap()
     }
 
     /// Runs statements that prepare a test, several at once, beside the connector.

@@ -8,10 +8,10 @@ use tidegate_core::{
     source::{Credentials, Endpoint, Tls, TlsMode},
 };
 
-use crate::fixture::{connector, credentials, endpoint, rows, run, soon};
+use crate::fixture::{anywhere, connector, credentials, endpoint, rows, run, soon};
 
 async fn test_failure(endpoint: &Endpoint, credentials: &Credentials) -> Error {
-    let connector = PostgresConnector::new(endpoint, Some(credentials)).unwrap();
+    let connector = PostgresConnector::new(endpoint, Some(credentials), &anywhere()).unwrap();
     connector.test(soon()).await.unwrap_err()
 }
 
@@ -45,7 +45,7 @@ fn the_folder_of_a_socket_is_no_host_and_any_text_no_certificate() {
     let socket = Endpoint { host: "/var/run/postgresql".to_owned(), ..endpoint() };
     let garbage = Endpoint { tls: Tls { mode: TlsMode::VerifyFull, ca: Some("ca".to_owned()) }, ..endpoint() };
     for endpoint in [socket, garbage] {
-        let error = PostgresConnector::new(&endpoint, None).err().unwrap();
+        let error = PostgresConnector::new(&endpoint, None, &anywhere()).err().unwrap();
         assert_eq!(error.code(), ErrorCode::InvalidRequest);
     }
 }

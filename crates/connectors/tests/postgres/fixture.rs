@@ -9,10 +9,11 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use sqlx::{Connection, PgConnection};
-use tidegate_connectors::{Connector, postgres::PostgresConnector};
+use tidegate_connectors::{Connector, ConnectorConfig, postgres::PostgresConnector};
 use tidegate_core::{
     Result,
     deadline::Deadline,
+    network::SourceNetworks,
     result::{Column, Flow, RowSink},
     source::{Credentials, Endpoint, Tls, TlsMode},
     value::Cell,
@@ -35,13 +36,18 @@ pub(crate) fn credentials() -> Credentials {
     Credentials { password: test_servers::postgres().password.clone().into() }
 }
 
+/// Servers of tests are on this machine.
+pub(crate) fn anywhere() -> ConnectorConfig {
+    ConnectorConfig { networks: SourceNetworks::everywhere(), ..ConnectorConfig::default() }
+}
+
 pub(crate) fn connector() -> PostgresConnector {
-    PostgresConnector::new(&endpoint(), Some(&credentials())).unwrap()
+    PostgresConnector::new(&endpoint(), Some(&credentials()), &anywhere()).unwrap()
 }
 
 /// A connector with one session, so that each statement gets the session of the one before.
 pub(crate) fn single_session() -> PostgresConnector {
-    PostgresConnector::new(&Endpoint { max_sessions: 1, ..endpoint() }, Some(&credentials())).unwrap()
+    PostgresConnector::new(&Endpoint { max_sessions: 1, ..endpoint() }, Some(&credentials()), &anywhere()).unwrap()
 }
 
 pub(crate) fn soon() -> Deadline {

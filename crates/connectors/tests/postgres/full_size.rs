@@ -5,7 +5,7 @@ use tidegate_connectors::{Connector, postgres::PostgresConnector};
 use tidegate_core::source::Endpoint;
 
 use crate::{
-    fixture::{as_admin, credentials, endpoint, execute, soon, statement},
+    fixture::{anywhere, as_admin, credentials, endpoint, execute, soon, statement},
     pairs::{Pairs, ROWS},
 };
 
@@ -121,7 +121,7 @@ async fn prepare() -> PostgresConnector {
     let (server, _) = url.rsplit_once('/').unwrap();
     execute(&mut PgConnection::connect(&format!("{server}/full_size")).await.unwrap(), OWN_TYPES).await;
     let endpoint = Endpoint { database: "full_size".to_owned(), ..endpoint() };
-    PostgresConnector::new(&endpoint, Some(&credentials())).unwrap()
+    PostgresConnector::new(&endpoint, Some(&credentials()), &anywhere()).unwrap()
 }
 
 #[tokio::test]

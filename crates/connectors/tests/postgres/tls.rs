@@ -9,11 +9,11 @@ use tidegate_core::{
     source::{Endpoint, Tls, TlsMode},
 };
 
-use crate::fixture::{credentials, endpoint, rows, soon};
+use crate::fixture::{anywhere, credentials, endpoint, rows, soon};
 
 fn connector(host: &str, mode: TlsMode, ca: Option<&String>) -> PostgresConnector {
     let endpoint = Endpoint { host: host.to_owned(), tls: Tls { mode, ca: ca.cloned() }, ..endpoint() };
-    PostgresConnector::new(&endpoint, Some(&credentials())).unwrap()
+    PostgresConnector::new(&endpoint, Some(&credentials()), &anywhere()).unwrap()
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_server_without_tls_is_told_nothing() {
             (request, more)
         });
         let endpoint = Endpoint { port: Some(port), tls: Tls { mode, ca: None }, ..endpoint() };
-        let connector = PostgresConnector::new(&endpoint, Some(&credentials())).unwrap();
+        let connector = PostgresConnector::new(&endpoint, Some(&credentials()), &anywhere()).unwrap();
         let error = connector.test(soon()).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::SourceUnavailable);
         assert!(error.message().contains("offers no TLS"), "{error}");

@@ -4,7 +4,9 @@ use serde_json::{Value as Json, json};
 use tidegate_connectors::{Connector, postgres::PostgresConnector};
 use tidegate_core::result::ColumnType;
 
-use crate::fixture::{as_admin, beside, connector, credentials, endpoint, execute, rows, run, soon, statement};
+use crate::fixture::{
+    anywhere, as_admin, beside, connector, credentials, endpoint, execute, rows, run, soon, statement,
+};
 
 fn decimal(text: &str) -> Json {
     json!({ "decimal": text })
@@ -298,7 +300,7 @@ async fn describe_tells_the_columns_and_runs_nothing() {
 async fn a_type_that_only_a_returning_clause_shows_asks_for_a_cast() {
     let mut beside = beside().await;
     execute(&mut beside, "DROP TABLE IF EXISTS spans; CREATE TABLE spans (span int4multirange)").await;
-    let connector = PostgresConnector::new(&endpoint(), Some(&credentials())).unwrap();
+    let connector = PostgresConnector::new(&endpoint(), Some(&credentials()), &anywhere()).unwrap();
     let (_, result) = run(&connector, "INSERT INTO spans VALUES ('{[1,2)}') RETURNING span").await;
     assert!(result.unwrap_err().message().contains("cast it to text"));
     let (recorder, result) = run(&connector, "INSERT INTO spans VALUES ('{[1,2)}') RETURNING span::text").await;

@@ -96,7 +96,11 @@ async fn paths_that_leave_the_folder_are_invalid_and_unconfined_ones_are_free() 
     std::os::unix::fs::symlink(&path, root.path().join("link")).unwrap();
     for path in [path.to_str().unwrap(), "link", "../data.sqlite"] {
         for confined in [true, false] {
-            let config = ConnectorConfig { sqlite_root: root.path().to_owned(), sqlite_confined: confined };
+            let config = ConnectorConfig {
+                sqlite_root: root.path().to_owned(),
+                sqlite_confined: confined,
+                ..ConnectorConfig::default()
+            };
             let file = SqliteFile { path: path.into(), max_sessions: 1 };
             let made = SqliteConnector::new(&file, &config);
             match made {

@@ -59,7 +59,8 @@ impl Fixture {
 }
 
 pub(crate) fn connector(folder: &TempDir, path: &str, max_sessions: u32) -> SqliteConnector {
-    let config = ConnectorConfig { sqlite_root: folder.path().to_owned(), sqlite_confined: true };
+    let config =
+        ConnectorConfig { sqlite_root: folder.path().to_owned(), sqlite_confined: true, ..ConnectorConfig::default() };
     SqliteConnector::new(&SqliteFile { path: path.into(), max_sessions }, &config).unwrap()
 }
 

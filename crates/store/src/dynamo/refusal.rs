@@ -14,6 +14,14 @@ pub(super) fn taken<T: Entity>(entity: &T) -> Error {
     )
 }
 
+pub(super) fn reused() -> Error {
+    Error::new(
+        ErrorCode::IdempotencyKeyReused,
+        "this `Idempotency-Key` was sent with another request; send a key of its own with each request, and the same \
+         one only to repeat a request unchanged",
+    )
+}
+
 pub(super) fn gone<T: Entity>(entity: &T) -> Error {
     Error::not_found(T::KIND.as_str(), entity.name())
 }

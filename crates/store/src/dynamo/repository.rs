@@ -11,21 +11,24 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use tidegate_core::{
-    Name, Result,
+    Error, Name, Result,
     id::TenantId,
+    idempotency::IdempotentRequest,
     ports::{Entity, Filter, MAX_PAGE, Page, Reference, Repository},
     query::Revision,
 };
 use uuid::Uuid;
 
 use super::{
-    DynamoStore, Item, damaged, decode, encode, failed, keys,
+    DynamoStore, Item, damaged, decode, encode, failed,
+    idempotency::id_in,
+    keys,
     refusal::{conflict, gone, in_use, missing, renamed, taken, too_many_changes, too_many_references},
     transaction::{Cancelled, Unmet},
 };
 use crate::failure::incomplete;
 
-/// The most references of one entity. A transaction holds 100 actions; making an entity takes two and one for each.
+/// The most references of one entity. A transaction holds 100 actions; making an entity takes three and one for each.
 pub const MAX_REFERENCES: usize = 97;
 
 const MAX_ACTIONS: usize = 100;
@@ -33,36 +36,31 @@ const MAX_ACTIONS: usize = 100;
 #[async_trait]
 impl<T: Entity> Repository<T> for DynamoStore {
     async fn create(&self, entity: &T) -> Result<()> {
-        let references = references(entity)?;
-        let put = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(self_key(entity)))
-            .item("name", AttributeValue::S(entity.name().to_string()))
-            .item("tags", tags(entity))
-            .item("label", label(entity))
-            .item(keys::VERSION, AttributeValue::N(entity.version().to_string()))
-            .item(keys::DOC, encode(entity)?)
-            .condition_expression("attribute_not_exists(pk)");
-        let name = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(keys::name(entity.tenant(), T::KIND, entity.name())))
-            .item(keys::ID, AttributeValue::S(entity.id().to_string()))
-            .condition_expression("attribute_not_exists(pk)");
-        let mut actions = Vec::with_capacity(2 + references.len());
-        for put in [put, name] {
-            actions.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
-        }
-        for reference in &references {
-            actions.push(self.note_use(entity, *reference, Note::Add)?);
-        }
-        for revision in entity.held_revisions() {
-            actions.push(self.put_revision(entity, revision)?);
-        }
+        let actions = self.creation(entity)?;
         self.transact(actions).await.map_err(|cancelled| match cancelled {
             Cancelled::Other(error) => error,
-            Cancelled::Conditions(unmet) if unmet.iter().any(|unmet| unmet.action < 2) => taken(entity),
-            Cancelled::Conditions(unmet) => missing(entity, references.into_iter(), 2, &unmet),
+            Cancelled::Conditions(unmet) => uncreated(entity, &unmet),
         })
+    }
+
+    async fn create_once(&self, entity: &T, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        let mut actions = self.creation(entity)?;
+        let note = actions.len();
+        actions.push(self.note_request(entity.tenant(), request, entity.id())?);
+        match self.transact(actions).await {
+            Ok(()) => Ok(None),
+            Err(Cancelled::Other(error)) => Err(error),
+            // When the request came before, its name is taken too: by what it made.
+            Err(Cancelled::Conditions(unmet)) => match unmet.iter().find(|unmet| unmet.action == note) {
+                Some(Unmet { item: Some(item), .. }) => id_in(item, request).map(Some),
+                Some(_) => Err(damaged("the note of a request is there and is not given")),
+                None => Err(uncreated(entity, &unmet)),
+            },
+        }
+    }
+
+    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        self.noted_id(tenant, request).await
     }
 
     async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>> {
@@ -72,10 +70,7 @@ impl<T: Entity> Repository<T> for DynamoStore {
 
     async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<T>>> {
         let Some(item) = self.item(keys::name(tenant, T::KIND, name), keys::ID).await? else { return Ok(None) };
-        let id = item
-            .get(keys::ID)
-            .and_then(|id| Uuid::parse_str(id.as_s().ok()?).ok())
-            .ok_or_else(|| damaged("a name leads to no id"))?;
+        let id = keys::id(&item).ok_or_else(|| damaged("a name leads to no id"))?;
         self.get(tenant, id).await
     }
 
@@ -231,6 +226,36 @@ enum Note {
 }
 
 impl DynamoStore {
+    /// What makes an entity: itself, its name, its notes of use, and its revisions.
+    fn creation<T: Entity>(&self, entity: &T) -> Result<Vec<TransactWriteItem>> {
+        let references = references(entity)?;
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(self_key(entity)))
+            .item("name", AttributeValue::S(entity.name().to_string()))
+            .item("tags", tags(entity))
+            .item("label", label(entity))
+            .item(keys::VERSION, AttributeValue::N(entity.version().to_string()))
+            .item(keys::DOC, encode(entity)?)
+            .condition_expression("attribute_not_exists(pk)");
+        let name = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(keys::name(entity.tenant(), T::KIND, entity.name())))
+            .item(keys::ID, AttributeValue::S(entity.id().to_string()))
+            .condition_expression("attribute_not_exists(pk)");
+        let mut actions = Vec::with_capacity(3 + references.len());
+        for put in [put, name] {
+            actions.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
+        }
+        for reference in references {
+            actions.push(self.note_use(entity, reference, Note::Add)?);
+        }
+        for revision in entity.held_revisions() {
+            actions.push(self.put_revision(entity, revision)?);
+        }
+        Ok(actions)
+    }
+
     /// Notes on what `entity` refers to that it is in use, or that it no longer is. Either needs it to exist.
     fn note_use<T: Entity>(&self, entity: &T, target: Reference, note: Note) -> Result<TransactWriteItem> {
         let user = keys::reference(Reference { kind: T::KIND, id: entity.id() });
@@ -270,6 +295,15 @@ impl DynamoStore {
             .map_err(incomplete)?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
+}
+
+/// Why an entity was not made. Its name comes second, and what it refers to behind that.
+fn uncreated<T: Entity>(entity: &T, unmet: &[Unmet]) -> Error {
+    if unmet.iter().any(|unmet| unmet.action < 2) {
+        return taken(entity);
+    }
+    let references: BTreeSet<_> = entity.references().into_iter().collect();
+    missing(entity, references.into_iter(), 2, unmet)
 }
 
 fn self_key<T: Entity>(entity: &T) -> Item {

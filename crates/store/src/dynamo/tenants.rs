@@ -1,24 +1,33 @@
-//! Tenants, by name.
+//! Tenants, by name, and the directory that lists them.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use tidegate_core::{Error, ErrorCode, Name, Result, ports::Tenants, tenant::Tenant};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use tidegate_core::{
+    Error, ErrorCode, Name, Result,
+    ports::{MAX_PAGE, Page, Tenants},
+    tenant::Tenant,
+};
+use uuid::Uuid;
 
-use super::{DynamoStore, decode, encode, keys, transaction::Cancelled};
+use super::{DynamoStore, decode, encode, failed, keys, transaction::Cancelled};
 use crate::failure::incomplete;
 
 #[async_trait]
 impl Tenants for DynamoStore {
     async fn create(&self, tenant: &Tenant) -> Result<()> {
-        let put = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(keys::tenant(&tenant.name)))
-            .item(keys::DOC, encode(tenant)?)
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(incomplete)?;
-        // A transaction of one, because only transactions carry a token that makes a repeated attempt safe.
-        match self.transact(vec![TransactWriteItem::builder().put(put).build()]).await {
+        let doc = encode(tenant)?;
+        let mut actions = Vec::with_capacity(2);
+        for key in [keys::tenant(&tenant.name), keys::listed_tenant(tenant.id.as_uuid())] {
+            let put = Put::builder()
+                .table_name(&*self.table)
+                .set_item(Some(key))
+                .item(keys::DOC, doc.clone())
+                .condition_expression("attribute_not_exists(pk)");
+            actions.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
+        }
+        match self.transact(actions).await {
             Ok(()) => Ok(()),
             Err(Cancelled::Conditions(_)) => Err(Error::new(
                 ErrorCode::AlreadyExists,
@@ -30,5 +39,36 @@ impl Tenants for DynamoStore {
 
     async fn find(&self, name: &Name) -> Result<Option<Tenant>> {
         self.item(keys::tenant(name), keys::DOC).await?.as_ref().map(decode).transpose()
+    }
+
+    async fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Page<Tenant>> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        // One more than asked for tells whether there is a next page.
+        let query = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :directory")
+            .expression_attribute_values(":directory", AttributeValue::S(keys::DIRECTORY.to_owned()))
+            .projection_expression(keys::DOC)
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+        let mut items: Vec<Arc<Tenant>> = Vec::with_capacity(limit);
+        let mut start = after.map(keys::listed_tenant);
+        loop {
+            let page =
+                query.clone().set_exclusive_start_key(start).send().await.map_err(|error| failed("Query", &error))?;
+            for item in page.items.unwrap_or_default() {
+                if items.len() == limit {
+                    let next = items.last().map(|last| last.id.as_uuid());
+                    return Ok(Page { items, next });
+                }
+                items.push(Arc::new(decode(&item)?));
+            }
+            match page.last_evaluated_key {
+                Some(key) => start = Some(key),
+                None => return Ok(Page { items, next: None }),
+            }
+        }
     }
 }

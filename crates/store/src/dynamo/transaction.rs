@@ -1,5 +1,7 @@
 //! All-or-nothing writes.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
@@ -13,11 +15,14 @@ use crate::{
     failure,
 };
 
-/// Why a transaction wrote nothing.
+/// How long a transaction is tried, whatever stands in its way.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Why a transaction failed.
 pub(super) enum Cancelled {
     /// Conditions of these actions did not hold.
     Conditions(Vec<Unmet>),
-    /// Anything else.
+    /// Anything else. When it is `Unavailable`, the transaction may have been written all the same.
     Other(Error),
 }
 
@@ -39,6 +44,13 @@ impl DynamoStore {
     /// Writes everything or nothing. The SDK gives each call a token, so an attempt whose answer was lost is not
     /// applied twice; an attempt that ran into another transaction is repeated here.
     pub(super) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), Cancelled> {
+        match tokio::time::timeout(PATIENCE, self.attempt(actions)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(failure::unavailable("store").with_context("a transaction takes too long").into()),
+        }
+    }
+
+    async fn attempt(&self, actions: Vec<TransactWriteItem>) -> Result<(), Cancelled> {
         let mut attempt = 0;
         loop {
             let sent = self.client.transact_write_items().set_transact_items(Some(actions.clone())).send().await;

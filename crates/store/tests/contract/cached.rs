@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tidegate_core::{
     Name, Result,
     id::TenantId,
+    idempotency::IdempotentRequest,
     ports::{Entity, Filter, Page, Reference, Repository},
     source::Source,
 };
@@ -39,6 +40,12 @@ impl Counting {
 impl Repository<Source> for Counting {
     async fn create(&self, entity: &Source) -> Result<()> {
         self.inner.create(entity).await
+    }
+    async fn create_once(&self, entity: &Source, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        self.inner.create_once(entity, request).await
+    }
+    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        Repository::<Source>::stored_by(&self.inner, tenant, request).await
     }
     async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<Source>>> {
         let found = self.inner.get(tenant, id).await;

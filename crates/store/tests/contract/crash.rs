@@ -1,7 +1,7 @@
 //! What is acknowledged survives the death of the process.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
@@ -10,15 +10,18 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use tidegate_core::{
+    api_key::ApiKey,
     id::TenantId,
-    ports::{Entity, Filter, Repository, Revisions, Vault},
+    idempotency::IdempotentRequest,
+    ports::{self, Entity, Reference, Repository, Revisions, Vault},
     query::Query,
+    server::Server,
     source::{SecretRef, Source},
 };
 use tidegate_store::LocalBackend;
 use uuid::Uuid;
 
-use crate::fixtures::{query, revision, source};
+use crate::fixtures::{api_key, query, revision, server, source};
 
 /// Where the child of this test writes, and for which tenant. Without it, the child's half does nothing.
 const FOLDER: &str = "TIDEGATE_TEST_CRASH_FOLDER";
@@ -68,36 +71,49 @@ fn acknowledgement(line: &str) -> Option<(Uuid, String)> {
 
 async fn check(folder: &Path, tenant: TenantId, acknowledged: &HashMap<Uuid, String>) {
     let local = LocalBackend::open(folder).await.unwrap();
-    let queries: &dyn Repository<Query> = &local.store;
-    let mut stored = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = queries.list(tenant, &Filter::default(), after, 100).await.unwrap();
-        stored.extend(page.items.into_iter().map(|query| (query.id(), query)));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
+    let queries = ports::all::<Query>(&local.store, tenant).await.unwrap();
+    let stored: HashMap<_, _> = queries.into_iter().map(|query| (query.id(), query)).collect();
     for (id, name) in acknowledged {
         assert_eq!(stored[id].name().as_str(), name, "an acknowledged write is lost");
         let secret = local.vault.get(&secret_reference(tenant, *id)).await.unwrap();
         assert_eq!(secret.expose_secret(), name);
     }
     // Written and not acknowledged is possible, half written is not.
-    for (id, query) in &stored {
+    for query in stored.values() {
         let revisions = local.store.newest(tenant, query.id, None, 10).await.unwrap();
         assert!(revisions.iter().map(|revision| revision.number).eq((1..=query.newest_revision).rev()));
         assert_eq!(revisions.first(), query.draft().or(query.published()).map(|newest| &**newest));
-        assert_eq!(queries.find(tenant, query.name()).await.unwrap().map(|found| found.id()), Some(*id));
     }
-    let sources: &dyn Repository<Source> = &local.store;
-    let source = sources.find(tenant, &"flights".parse().unwrap()).await.unwrap().unwrap();
-    let mut users: Vec<_> = sources.users(tenant, source.id()).await.unwrap().iter().map(|user| user.id).collect();
-    let mut ids: Vec<_> = stored.into_keys().collect();
-    users.sort();
-    ids.sort();
-    assert_eq!(users, ids);
+    let (mut needed, mut noted) = (BTreeSet::new(), BTreeSet::new());
+    for source in consistent::<Source>(&local.store, tenant, &mut needed, &mut noted).await {
+        if let Some(secret) = &source.secret {
+            local.vault.get(secret).await.unwrap();
+        }
+    }
+    consistent::<Query>(&local.store, tenant, &mut needed, &mut noted).await;
+    consistent::<Server>(&local.store, tenant, &mut needed, &mut noted).await;
+    consistent::<ApiKey>(&local.store, tenant, &mut needed, &mut noted).await;
+    assert_eq!(noted, needed, "what is used and what is noted as used");
+}
+
+/// Who needs what: what is needed first, then who needs it.
+type Uses = BTreeSet<(Reference, Reference)>;
+
+/// Every entity of a kind, each of which its name has to lead to. Adds what they need, and what is noted on them.
+async fn consistent<T: Entity>(
+    repository: &dyn Repository<T>,
+    tenant: TenantId,
+    needed: &mut Uses,
+    noted: &mut Uses,
+) -> Vec<Arc<T>> {
+    let entities = ports::all(repository, tenant).await.unwrap();
+    for entity in &entities {
+        let itself = Reference { kind: T::KIND, id: entity.id() };
+        assert_eq!(repository.find(tenant, entity.name()).await.unwrap().map(|found| found.id()), Some(itself.id));
+        needed.extend(entity.references().into_iter().map(|target| (target, itself)));
+        noted.extend(repository.users(tenant, itself.id).await.unwrap().into_iter().map(|user| (itself, user)));
+    }
+    entities
 }
 
 fn secret_reference(tenant: TenantId, id: Uuid) -> SecretRef {
@@ -126,7 +142,32 @@ async fn the_child_writes_until_it_is_killed() {
         local.vault.put(&secret_reference(tenant, query.id()), &secret).await.unwrap();
         local.store.create(&query).await.unwrap();
         local.store.replace(&query.with_draft(revision(2, query.name().as_str(), &source))).await.unwrap();
+        come_and_go(&local, tenant, number).await;
         writeln!(out, "wrote {} {} .", query.id(), query.name()).unwrap();
         out.flush().unwrap();
     }
+}
+
+/// Makes, changes and deletes one of every kind.
+async fn come_and_go(local: &LocalBackend, tenant: TenantId, number: usize) {
+    let name = format!("passing-{}-{number}", std::process::id());
+    let mut source = source(tenant, &name);
+    let secret = secret_reference(tenant, source.id());
+    local.vault.put(&secret, &SecretString::from("pw")).await.unwrap();
+    source.secret = Some(secret.clone());
+    let request = IdempotentRequest { key: name.clone(), fingerprint: name.clone(), at: source.created_at };
+    local.store.create_once(&source, &request).await.unwrap();
+    let query = query(tenant, &name, &source);
+    local.store.create(&query).await.unwrap();
+    let server = server(tenant, &name, [query.id]);
+    local.store.create(&server).await.unwrap();
+    let key = api_key(tenant, &name);
+    local.store.create(&key).await.unwrap();
+    local.store.replace(&ApiKey { version: 2, revoked_at: Some(key.created_at), ..key }).await.unwrap();
+    let empty = Server { version: 2, query_ids: vec![], ..server };
+    local.store.replace(&empty).await.unwrap();
+    local.store.delete(&empty).await.unwrap();
+    local.store.delete(&query).await.unwrap();
+    local.store.delete(&source).await.unwrap();
+    local.vault.delete(&secret).await.unwrap();
 }

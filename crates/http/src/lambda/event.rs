@@ -1,0 +1,290 @@
+//! The events of an HTTP API and of a function URL (payload 2.0) as requests, and answers in their terms.
+//!
+//! An event is what the gateway wrote, so one that makes no request is a fault of the deployment, not of the caller.
+
+use std::{borrow::Cow, collections::HashMap, fmt::Write};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method,
+        header::{COOKIE, HOST, SET_COOKIE},
+        request::Builder,
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize, Serializer};
+use tidegate_core::{Error, Result};
+
+/// The stage of an HTTP API that does not show in paths.
+const DEFAULT_STAGE: &str = "$default";
+
+/// What of an event makes a request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event {
+    raw_path: String,
+    /// AWS writes an empty text when there is none, cargo-lambda null.
+    raw_query_string: Option<String>,
+    /// One value for each name: the gateway joins those that repeat by a comma.
+    #[serde(default)]
+    headers: HashMap<String, String>,
+    cookies: Option<Vec<String>>,
+    request_context: EventContext,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventContext {
+    domain_name: Option<String>,
+    stage: Option<String>,
+    http: EventHttp,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventHttp {
+    method: String,
+}
+
+impl Event {
+    /// Whether it came over a function URL. Lambda makes its domain; no HTTP API has one like it.
+    pub(super) fn is_of_url(&self) -> bool {
+        self.request_context.domain_name.as_ref().is_some_and(|name| name.contains(".lambda-url."))
+    }
+
+    /// The request, without what paths begin with that is not the router's. `Internal` when the event is malformed.
+    pub(super) fn into_request(self, base_paths: &[String]) -> Result<Request> {
+        let EventContext { domain_name, stage, http } = self.request_context;
+        // A stage other than the default one begins the path, and a base path of a custom domain comes before it.
+        let stage = stage.filter(|stage| stage != DEFAULT_STAGE).map(|stage| format!("/{stage}"));
+        let path = base_paths.iter().chain(&stage).fold(&*self.raw_path, |path, prefix| without(path, prefix));
+        let body = match self.body {
+            Some(text) if self.is_base64_encoded => Body::from(STANDARD.decode(text).map_err(malformed)?),
+            Some(text) => Body::from(text),
+            None => Body::empty(),
+        };
+        let mut builder = Request::builder()
+            .method(Method::from_bytes(http.method.as_bytes()).map_err(malformed)?)
+            .uri(target(path, self.raw_query_string.as_deref().unwrap_or_default()));
+        for (name, value) in &self.headers {
+            builder = with_header(builder, HeaderName::from_bytes(name.as_bytes()).ok(), value);
+        }
+        if !self.headers.keys().any(|name| name.eq_ignore_ascii_case(HOST.as_str())) {
+            builder = with_header(builder, Some(HOST), &domain_name.unwrap_or_default());
+        }
+        if let Some(cookies) = self.cookies {
+            builder = with_header(builder, Some(COOKIE), &cookies.join("; "));
+        }
+        builder.body(body).map_err(malformed)
+    }
+}
+
+/// The answer to an event, in one piece.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Whole {
+    status_code: u16,
+    #[serde(serialize_with = "as_text")]
+    headers: HeaderMap,
+    cookies: Vec<String>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+impl Whole {
+    pub(super) fn new(status_code: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        let (headers, cookies) = split_cookies(headers);
+        let (body, is_base64_encoded) = match String::from_utf8(body) {
+            Ok(text) => (text, false),
+            Err(not_text) => (STANDARD.encode(not_text.as_bytes()), true),
+        };
+        Self { status_code, headers, cookies, body, is_base64_encoded }
+    }
+}
+
+/// The headers with one value for each name, and the cookies, which an answer carries apart.
+pub(super) fn split_cookies(mut headers: HeaderMap) -> (HeaderMap, Vec<String>) {
+    let cookies = headers.get_all(SET_COOKIE).iter().map(|value| text(value).into_owned()).collect();
+    headers.remove(SET_COOKIE);
+    let mut joined = HeaderMap::with_capacity(headers.len());
+    for name in headers.keys() {
+        let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        // Values of headers joined by a comma are a value of a header.
+        joined.extend(HeaderValue::from_bytes(&values.join(&b", "[..])).ok().map(|value| (name.clone(), value)));
+    }
+    (joined, cookies)
+}
+
+fn as_text<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(headers.iter().map(|(name, value)| (name.as_str(), text(value))))
+}
+
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
+}
+
+fn malformed(what: impl std::fmt::Display) -> Error {
+    Error::internal(format_args!("the event of the gateway is malformed: {what}"))
+}
+
+/// A header that HTTP does not know cannot have been sent, so it is left out.
+fn with_header(builder: Builder, name: Option<HeaderName>, value: &str) -> Builder {
+    match (name, HeaderValue::from_str(value)) {
+        (Some(name), Ok(value)) => builder.header(name, value),
+        _ => builder,
+    }
+}
+
+fn without<'a>(path: &'a str, prefix: &str) -> &'a str {
+    match path.strip_prefix(prefix) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+/// A path and a query as one URI. An HTTP API gives the path decoded and a function URL as it was sent: what cannot
+/// stand in a URI is encoded, and what is encoded stays.
+fn target(path: &str, query: &str) -> String {
+    let mut target = String::with_capacity(path.len() + query.len() + 1);
+    push_encoded(&mut target, path, b"/:@!$&'()*+,;=-._~%");
+    if !query.is_empty() {
+        target.push('?');
+        push_encoded(&mut target, query, b"/:@!$&'()*+,;=-._~%?");
+    }
+    target
+}
+
+fn push_encoded(target: &mut String, text: &str, allowed: &[u8]) {
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_alphanumeric() || allowed.contains(&byte) {
+            target.push(byte.into());
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::to_bytes, http::header};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    /// An event with some members replaced.
+    fn event(with: Json) -> Event {
+        let mut event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/v1/me", "rawQueryString": "", "headers": {},
+            "requestContext": {"domainName": "api.example.com", "stage": "$default",
+                               "http": {"method": "GET", "path": "/v1/me"}},
+            "isBase64Encoded": false,
+        });
+        for (name, value) in with.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn request(with: Json) -> Request {
+        event(with).into_request(&["/tidegate".to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_where_it_is_a_whole_part_of_the_path() {
+        let context = json!({"stage": "prod", "http": {"method": "GET"}});
+        for (path, rest) in [
+            ("/prod/v1/me", "/v1/me"),
+            ("/prod", "/"),
+            ("/production/v1", "/production/v1"),
+            ("/v1", "/v1"),
+            ("/tidegate/v1/me", "/v1/me"),
+            ("/tidegate/prod/v1/me", "/v1/me"),
+            ("/prod/prod", "/prod"),
+        ] {
+            let request = request(json!({"rawPath": path, "requestContext": context}));
+            assert_eq!(request.uri(), rest);
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_uri_whether_the_gateway_decoded_it_or_not() {
+        for (path, query, uri) in [
+            ("/v1/a%20b", "", "/v1/a%20b"),
+            ("/v1/a b", "x=a%20b&x=c d", "/v1/a%20b?x=a%20b&x=c%20d"),
+            ("/v1/\u{e9}", "q=\u{e9}", "/v1/%C3%A9?q=%C3%A9"),
+            ("/v1/a?b#c", "d?e#f", "/v1/a%3Fb%23c?d?e%23f"),
+            ("/v1/100%", "", "/v1/100%"),
+            ("/v1/\u{1}\"<>{}|\\^`[]", "", "/v1/%01%22%3C%3E%7B%7D%7C%5C%5E%60%5B%5D"),
+        ] {
+            assert_eq!(request(json!({"rawPath": path, "rawQueryString": query})).uri(), uri);
+        }
+        assert_eq!(request(json!({"rawQueryString": null})).uri(), "/v1/me");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_text_or_base64() {
+        let post = json!({"http": {"method": "POST"}});
+        for (body, encoded, bytes) in [
+            (json!("{\"a\":1}"), false, &b"{\"a\":1}"[..]),
+            (json!("/w=="), true, &[255]),
+            (json!(""), true, b""),
+            (Json::Null, false, b""),
+        ] {
+            let request = request(json!({"body": body, "isBase64Encoded": encoded, "requestContext": post}));
+            assert_eq!(request.method(), Method::POST);
+            assert_eq!(&*to_bytes(request.into_body(), 100).await.unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn headers_are_taken_and_cookies_joined() {
+        let headers = json!({"accept": "a, b", "HOST": "x.test", "bad name": "v", "bad-value": "a\nb"});
+        let request = request(json!({"headers": headers, "cookies": ["c=1", "d=2"]}));
+        let headers = request.headers();
+        assert_eq!(
+            (&headers[header::ACCEPT], &headers[HOST], &headers[COOKIE]),
+            (
+                &HeaderValue::from_static("a, b"),
+                &HeaderValue::from_static("x.test"),
+                &HeaderValue::from_static("c=1; d=2")
+            )
+        );
+        assert_eq!(headers.len(), 3);
+    }
+
+    #[test]
+    fn an_event_without_a_host_has_its_domain() {
+        assert_eq!(request(json!({})).headers()[HOST], "api.example.com");
+    }
+
+    #[test]
+    fn a_malformed_event_is_an_error() {
+        for with in [
+            json!({"body": "!", "isBase64Encoded": true}),
+            json!({"requestContext": {"http": {"method": "G T"}}}),
+            json!({"rawPath": "/".repeat(70_000)}),
+            json!({"rawPath": ""}),
+        ] {
+            let error = event(with.clone()).into_request(&[]).map(|request| request.uri().clone()).unwrap_err();
+            assert!(format!("{error:?}").contains("malformed"), "{with:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_repeat_are_joined_and_cookies_are_apart() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(header::VARY, "a"), (header::VARY, "b"), (SET_COOKIE, "c=1"), (SET_COOKIE, "d=2")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let written = serde_json::to_value(Whole::new(200, headers, b"\xff".to_vec())).unwrap();
+        let expected = json!({"statusCode": 200, "headers": {"vary": "a, b"}, "cookies": ["c=1", "d=2"],
+                              "body": "/w==", "isBase64Encoded": true});
+        assert_eq!(written, expected);
+    }
+}

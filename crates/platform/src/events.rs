@@ -1,0 +1,67 @@
+//! How a function starts that answers events and no requests.
+
+use std::{env, process::ExitCode, sync::Arc};
+
+use tidegate_core::{Error, ErrorCode, Result};
+use tidegate_http::{
+    lambda::{EventHandler, serve_events},
+    telemetry,
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    Environment, Platform,
+    deployment::Deployment,
+    start::{RUNTIME_API, open},
+};
+
+/// Makes what answers the events of a function.
+pub type Handler = fn(&Platform) -> Result<EventHandler>;
+
+/// Serves the events of one function of a deployment under Lambda.
+///
+/// While the function cannot start (a variable is wrong, the table is absent, a secret is denied), each event fails with
+/// the reason, in one line of the log and as the error of the invocation. The next event tries again.
+pub async fn serve(handler: Handler) -> ExitCode {
+    let deployment = Deployment::from_environment();
+    telemetry::start(deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log));
+    let function = Arc::new(Function { deployment, handler, started: OnceCell::new() });
+    // As early as for requests. Its failure is told by the first event.
+    let _ = function.started().await;
+    match function.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(?error, "the function ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Function {
+    deployment: Result<Deployment>,
+    handler: Handler,
+    started: OnceCell<EventHandler>,
+}
+
+impl Function {
+    async fn run(self: Arc<Self>) -> Result<()> {
+        if env::var_os(RUNTIME_API).is_none() {
+            let message = "this function answers events of AWS Lambda and has nothing to do elsewhere";
+            return Err(Error::new(ErrorCode::InvalidRequest, message));
+        }
+        serve_events(Arc::new(move |event, deadline| {
+            let function = Arc::clone(&self);
+            Box::pin(async move { function.started().await?(event, deadline).await })
+        }))
+        .await
+    }
+
+    async fn started(&self) -> Result<&EventHandler> {
+        self.started.get_or_try_init(|| self.start()).await
+    }
+
+    async fn start(&self) -> Result<EventHandler> {
+        let platform = open(self.deployment.clone()?).await.map_err(|error| error.with_context("the start failed"))?;
+        (self.handler)(&platform)
+    }
+}

@@ -1,0 +1,59 @@
+//! Clients that go away.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+use tests::{Client, TestServer};
+
+use crate::{CANCEL_LIMIT, PATIENCE, admin::Admin, kind, kind::Kind, raw, register};
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_away_cancels_its_statement(
+    #[values(Kind::Postgres, Kind::Mariadb, Kind::Mysql)] kind: Kind,
+) {
+    let server = kind.shared();
+    let tidegate = TestServer::start().await;
+    let owner = tidegate.owner();
+    register(&owner, &kind.source("db", server, server.port, 1)).await;
+    owner.post("/v1/servers", &json!({"name": "db", "sources": ["db"], "builtins": ["run_sql"]})).await.expect(201);
+    let mut admin = Admin::of(kind, server).await;
+
+    for way in ["rest", "rest_stream", "mcp_legacy", "mcp_modern"] {
+        let mut took = leave(way, &owner, &mut admin).await;
+        // On a busy machine a cancel may have to wait for a processor, though hardly three times.
+        for _ in 0..2 {
+            if took > CANCEL_LIMIT {
+                took = leave(way, &owner, &mut admin).await;
+            }
+        }
+        println!("{way}: cancelled {took:?} after the client had gone");
+        assert!(took <= CANCEL_LIMIT, "{way}: cancelled {took:?} after the client had gone");
+        // The one session there may be serves the next.
+        raw(&owner, "db", "SELECT 1 AS one").await.expect(200);
+    }
+}
+
+/// Calls this way and goes away while the statement runs. Gives back how long it ran on.
+async fn leave(way: &str, owner: &Client, admin: &mut Admin) -> Duration {
+    let marker = format!("gone_{way}");
+    let sql = kind::slow(&marker);
+    let tool = json!({"name": "run_sql", "arguments": {"sql": sql}});
+    let body = json!({"source": "db", "sql": sql});
+    let call = async {
+        match way {
+            "rest" => owner.post("/v1/execute/raw", &body).await,
+            "rest_stream" => owner.post("/v1/execute/raw?format=ndjson", &body).await,
+            "mcp_legacy" => owner.mcp_legacy("/t/demo/mcp/db", "tools/call", tool).await,
+            _ => owner.mcp_modern("/t/demo/mcp/db", "tools/call", tool).await,
+        }
+    };
+    tokio::select! {
+        answer = call => panic!("{way}: {answer:?}"),
+        // The call is dropped, and with it its connection.
+        () = admin.see(&marker) => {}
+    }
+    // Without a cancel it would run until its deadline, which is later.
+    admin.see_the_end_of(&marker, PATIENCE).await
+}

@@ -1,0 +1,172 @@
+//! What a function does when its deployment is not set up right.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use emulator::Failure;
+use serde_json::json;
+use tests::lambda::{Cloud, Environment, Event, MASTER_KEY};
+
+use crate::{AUTH, EXECUTE, MCP, REGISTRY};
+
+/// Makes sure that a function which could not start says so once, names the request, and does not end.
+async fn cannot_start(function: &mut Environment, why: &str) {
+    let lines = function.logged("the function cannot start").await;
+    assert_eq!(lines.len(), 1, "{:#?}", function.log());
+    assert!(lines[0].to_string().contains(why), "{why}: {}", lines[0]);
+    for path in ["/health", "/v1/me"] {
+        let problem = function.call(&Event::new("GET", path)).await.problem(503, "unavailable");
+        assert!(problem["detail"].as_str().unwrap().contains("its log says why"), "{problem}");
+        let id = problem["request_id"].as_str().unwrap();
+        assert!(function.logged(id).await.iter().any(|line| line.to_string().contains(why)), "{:#?}", function.log());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_wrong_variable_is_named() {
+    let cloud = Cloud::start().await;
+    for (name, value, why) in [
+        ("TIDEGATE_CONFIG", None, "TIDEGATE_CONFIG is wrong: is not set"),
+        ("TIDEGATE_CONFIG", Some(""), "TIDEGATE_CONFIG is wrong: is not set"),
+        ("TIDEGATE_CONFIG", Some("{\"history_dys\": 3}"), "history_dys"),
+        ("TIDEGATE_CONFIG", Some("{"), "TIDEGATE_CONFIG is wrong"),
+        ("TIDEGATE_CONFIG", Some("{\"history_days\": -1}"), "TIDEGATE_CONFIG is wrong"),
+        ("TIDEGATE_TABLE", None, "TIDEGATE_TABLE is wrong: is not set"),
+        ("TIDEGATE_MASTER_KEY_SECRET", None, "TIDEGATE_MASTER_KEY_SECRET is wrong: is not set"),
+        ("TIDEGATE_URL_STREAMS", Some("yes"), "TIDEGATE_URL_STREAMS is wrong"),
+        ("AWS_REGION", None, "AWS_REGION is not set"),
+        ("AWS_ACCESS_KEY_ID", None, "AWS_ACCESS_KEY_ID is not set"),
+        ("AWS_SECRET_ACCESS_KEY", Some(""), "AWS_SECRET_ACCESS_KEY is not set"),
+        ("TIDEGATE_SECRET_PREFIX", None, "not told of the secrets"),
+    ] {
+        let mut function = Environment::start(Path::new(EXECUTE), &cloud.variables_with(name, value)).await;
+        cannot_start(&mut function, why).await;
+        assert!(function.terminate().0.success());
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_named() {
+    let cloud = Cloud::start().await;
+    for value in ["nowhere", "http://", "ftp://127.0.0.1", "http://127.0.0.1:99999"] {
+        let variables = cloud.variables_with("AWS_ENDPOINT_URL", Some(value));
+        let mut function = Environment::start(Path::new(EXECUTE), &variables).await;
+        assert_eq!(function.logged("the function cannot start").await.len(), 1, "{value}");
+        function.call(&Event::new("GET", "/v1/executions").key(&cloud.key)).await.problem(503, "unavailable");
+    }
+}
+
+#[tokio::test]
+async fn a_master_key_that_is_absent_or_malformed_is_said_and_heals() {
+    let cloud = Cloud::start().await;
+    for (program, path) in [(EXECUTE, "/v1/executions"), (REGISTRY, "/v1/sources"), (MCP, "/health")] {
+        let event = Event::new("GET", path).key(&cloud.key);
+        for value in ["", "not base64!", "c2hvcnQ="] {
+            cloud.emulator.put_secret(MASTER_KEY, value).unwrap();
+            let mut function = cloud.function(program).await;
+            cannot_start(&mut function, "does not hold a master key").await;
+            cloud.heal_master_key();
+            heals(&mut function, &event).await;
+        }
+        let variables = cloud.variables_with("TIDEGATE_MASTER_KEY_SECRET", Some("tidegate/test/other"));
+        let mut function = Environment::start(Path::new(program), &variables).await;
+        cannot_start(&mut function, "there is no secret tidegate/test/other").await;
+        cloud.emulator.put_secret("tidegate/test/other", Cloud::KEY).unwrap();
+        heals(&mut function, &event).await;
+        cloud.emulator.remove_secret("tidegate/test/other").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_master_key_that_is_denied_or_cannot_be_decrypted_is_said_and_heals() {
+    let cloud = Cloud::start().await;
+    for code in ["AccessDeniedException", "DecryptionFailure", "InvalidRequestException"] {
+        cloud.emulator.fail("GetSecretValue", Failure::Refused(code));
+        let mut function = cloud.function(EXECUTE).await;
+        cannot_start(&mut function, code).await;
+        cloud.emulator.heal();
+        heals(&mut function, &Event::new("GET", "/v1/executions").key(&cloud.key)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_gets_no_answer_ends_before_the_call_does() {
+    let cloud = Cloud::start().await;
+    cloud.emulator.put_secret(MASTER_KEY, "").unwrap();
+    let mut function = cloud.function(EXECUTE).await;
+    cloud.emulator.fail("GetSecretValue", Failure::Silent);
+    // For a second after it failed it is not tried again.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let event = Event::new("GET", "/v1/executions").key(&cloud.key);
+    let began = Instant::now();
+    function.call_within(&event, Duration::from_millis(1500)).await.problem(503, "unavailable");
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    cloud.heal_master_key();
+    cloud.emulator.heal();
+    heals(&mut function, &event).await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_absent_or_denied_is_said_and_heals() {
+    let cloud = Cloud::start().await;
+    for (program, path) in [(AUTH, "/v1/me"), (REGISTRY, "/v1/sources"), (EXECUTE, "/v1/executions")] {
+        let event = Event::new("GET", path).key(&cloud.key);
+        let mut absent =
+            Environment::start(Path::new(program), &cloud.variables_with("TIDEGATE_TABLE", Some("other"))).await;
+        refused(&mut absent, &event, "ResourceNotFoundException").await;
+
+        let mut function = cloud.function(program).await;
+        for operation in ["GetItem", "Query"] {
+            cloud.emulator.fail(operation, Failure::Refused("AccessDeniedException"));
+        }
+        refused(&mut function, &event, "AccessDeniedException").await;
+        cloud.emulator.heal();
+        heals(&mut function, &event).await;
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_is_away_is_said_and_heals() {
+    let mut cloud = Cloud::start().await;
+    let event = Event::new("GET", "/v1/executions").key(&cloud.key);
+    cloud.network.down().await;
+    let mut function = cloud.function(EXECUTE).await;
+    let answer = function.call(&event).await;
+    answer.problem(503, "unavailable");
+    cloud.network.up().await;
+    heals(&mut function, &event).await;
+}
+
+#[tokio::test]
+async fn a_log_filter_that_is_wrong_does_not_stop_a_function() {
+    let cloud = Cloud::start().await;
+    let mut variables = cloud.variables_with("TIDEGATE_CONFIG", Some(&json!({"log": "=loud,,"}).to_string()));
+    variables.push(("TIDEGATE_LOG".to_owned(), "tidegate=loud".to_owned()));
+    let mut function = Environment::start(Path::new(AUTH), &variables).await;
+    function.call(&Event::new("GET", "/v1/me").key(&cloud.key)).await.expect(200);
+    assert_eq!(function.logged("what to log cannot be read").await.len(), 1, "{:#?}", function.log());
+}
+
+/// Makes sure that a call is refused with a problem, and that the log says why and names the request.
+async fn refused(function: &mut Environment, event: &Event, why: &str) {
+    let problem = function.call(event).await.problem(503, "unavailable");
+    let id = problem["request_id"].as_str().unwrap();
+    assert!(!problem.to_string().contains(why), "{problem}");
+    let lines = function.logged(id).await;
+    assert!(lines.iter().any(|line| line.to_string().contains(why)), "{why}: {:#?}", function.log());
+}
+
+/// Makes sure that a call succeeds before long.
+async fn heals(function: &mut Environment, event: &Event) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let answer = function.call(event).await;
+        if answer.status == 200 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} {:#?}", answer.text, function.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,78 @@
+//! One list of routes, `config/routes.yaml`: the gateway is made of it, and everything else agrees with it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use cargo_metadata::MetadataCommand;
+use serde::Deserialize;
+use tests::TestServer;
+use tidegate_auth::AuthState;
+use tidegate_execute::ExecuteState;
+use tidegate_mcp::McpState;
+use tidegate_platform::{Environment, Platform};
+use tidegate_registry::RegistryState;
+use tidegate_store::LocalBackend;
+
+#[derive(Deserialize)]
+struct Route {
+    path: String,
+    function: String,
+    #[serde(default)]
+    public: bool,
+}
+
+fn routes() -> Vec<Route> {
+    serde_saphyr::from_str(include_str!("../../config/routes.yaml")).unwrap()
+}
+
+#[tokio::test]
+async fn the_gateway_has_the_paths_of_the_document_and_those_that_answer_everybody() {
+    let document = TestServer::start().await.owner().get("/openapi.json").await.expect(200);
+    let mut documented: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let routes = routes();
+    let (public, mut owned): (Vec<&Route>, Vec<&Route>) = routes.iter().partition(|route| route.public);
+    documented.sort_unstable();
+    owned.sort_unstable_by_key(|route| &route.path);
+    assert_eq!(owned.iter().map(|route| &route.path).collect::<Vec<_>>(), documented);
+    let public: Vec<&str> = public.iter().map(|route| route.path.as_str()).collect();
+    assert_eq!(public, ["/health", "/health/ready", "/openapi.json", "/docs"]);
+}
+
+#[tokio::test]
+async fn each_path_goes_to_the_function_whose_router_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = LocalBackend::open(folder.path()).await.unwrap();
+    let platform = Platform::new(Environment::default(), backend.store.clone())
+        .with_secrets(backend.vault.clone(), Arc::clone(&backend.key));
+    let engine = || platform.hosted_engine().unwrap();
+    let routers = [
+        ("auth", tidegate_auth::router(AuthState::new(&platform))),
+        ("registry", tidegate_registry::router(RegistryState::new(&platform, engine()).unwrap())),
+        ("execute", tidegate_execute::router(ExecuteState::new(&platform, engine()))),
+        ("mcp", tidegate_mcp::router(McpState::new(&platform, engine()))),
+    ];
+    let routers = routers.map(|(function, router)| (function, router.into_openapi().paths.paths));
+    let answered: BTreeSet<(&str, &str)> = routers
+        .iter()
+        .flat_map(|(function, paths)| paths.keys().map(move |path| (path.as_str(), *function)))
+        // Those of no router, which `auth` has when it stands alone.
+        .chain(["/health", "/health/ready", "/openapi.json", "/docs"].map(|path| (path, "auth")))
+        .collect();
+    let routes = routes();
+    let routed: BTreeSet<(&str, &str)> =
+        routes.iter().map(|route| (route.path.as_str(), route.function.as_str())).collect();
+    assert_eq!(routed.symmetric_difference(&answered).collect::<Vec<_>>(), [&("", ""); 0]);
+    assert_eq!(routed.len(), routes.len(), "a path is listed twice");
+}
+
+#[test]
+fn cargo_lambda_serves_the_routes_of_the_gateway() {
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
+    let watched = &metadata.workspace_metadata["lambda"]["watch"]["router"];
+    let watched: BTreeMap<String, String> = serde_json::from_value(watched.clone()).unwrap();
+    let mut expected: BTreeMap<String, String> = routes().into_iter().map(|it| (it.path, it.function)).collect();
+    expected.insert("/{*path}".to_owned(), "auth".to_owned());
+    assert_eq!(watched, expected);
+}
