@@ -143,7 +143,7 @@ impl Environment {
     }
 
     /// Tells the process to end, thawed if it was frozen, and gives back how it did and how long that took.
-    pub fn terminate(mut self) -> (ExitStatus, Duration) {
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let began = Instant::now();
         self.signal("TERM");
         self.thaw();

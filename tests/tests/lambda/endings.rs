@@ -158,7 +158,7 @@ async fn what_waits_to_be_written_is_written_at_the_end() {
     tokio::time::sleep(Duration::from_millis(3200)).await;
     let (status, _) = function.terminate();
     assert!(status.success());
-    assert_eq!(executions(&cloud).await.len(), 1);
+    assert_eq!(executions(&cloud).await.len(), 1, "{:#?}", function.log());
 }
 
 #[tokio::test]
