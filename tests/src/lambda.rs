@@ -143,7 +143,7 @@ impl Environment {
     }
 
     /// Tells the process to end, thawed if it was frozen, and gives back how it did and how long that took.
-    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+    pub async fn terminate(&mut self) -> (ExitStatus, Duration) {
         let began = Instant::now();
         self.signal("TERM");
         self.thaw();
@@ -152,7 +152,7 @@ impl Environment {
                 return (status, began.elapsed());
             }
             assert!(began.elapsed() < PATIENCE, "the process does not end");
-            thread::sleep(Duration::from_millis(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -131,7 +131,7 @@ async fn an_environment_ends_when_it_is_told_to() {
     for program in [AUTH, EXECUTE, REGISTRY, MCP] {
         let mut function = cloud.function(program).await;
         function.call(&Event::new("GET", "/health")).await.expect(200);
-        let (status, took) = function.terminate();
+        let (status, took) = function.terminate().await;
         assert!(status.success() && took < END + SLACK, "{program}: {status} after {took:?}");
     }
     // Also while the store does not answer and something waits to be written.
@@ -140,7 +140,7 @@ async fn an_environment_ends_when_it_is_told_to() {
         cloud.emulator.fail(operation, Failure::Silent);
     }
     function.call_within(&raw(&cloud, "SELECT 1 AS one"), Duration::from_millis(1000)).await.expect(200);
-    let (status, took) = function.terminate();
+    let (status, took) = function.terminate().await;
     assert!(status.success() && took < END + SLACK, "{status} after {took:?}");
 }
 
@@ -156,7 +156,7 @@ async fn what_waits_to_be_written_is_written_at_the_end() {
     cloud.emulator.heal();
     // While it is frozen, the time of the attempt that got no answer passes; there is nothing to poll.
     tokio::time::sleep(Duration::from_millis(3200)).await;
-    let (status, _) = function.terminate();
+    let (status, _) = function.terminate().await;
     assert!(status.success());
     assert_eq!(executions(&cloud).await.len(), 1, "{:#?}", function.log());
 }

@@ -43,7 +43,7 @@ async fn a_missing_or_wrong_variable_is_named() {
     ] {
         let mut function = Environment::start(Path::new(EXECUTE), &cloud.variables_with(name, value)).await;
         cannot_start(&mut function, why).await;
-        assert!(function.terminate().0.success());
+        assert!(function.terminate().await.0.success());
     }
 }
 
