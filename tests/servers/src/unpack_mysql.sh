@@ -3,7 +3,7 @@
 set -e
 target=$1
 rm -rf "$target"
-mkdir -p "$target/apt/lists/partial" "$target/apt/archives/partial" "$target/root" "$target/bin"
+mkdir -p "$target/apt/lists/partial" "$target/apt/archives/partial" "$target/tree" "$target/bin"
 cd "$target/apt"
 
 # What a `[signed-by=…]` of the machine's list says is not told; a Debian system has this file.
@@ -28,7 +28,7 @@ apt() {
 apt update || [ -n "$(ls lists/*_Packages 2>/dev/null)" ]
 apt install --yes --no-install-recommends --download-only mysql-server-core
 for package in archives/*.deb; do
-    dpkg-deb -x "$package" "$target/root"
+    dpkg-deb -x "$package" "$target/tree"
 done
 cd "$target"
 rm -r apt
@@ -36,7 +36,7 @@ rm -r apt
 cat >bin/mysqld <<'SH'
 #!/bin/sh
 folder=$(cd "$(dirname "$0")/.." && pwd)
-usr=$folder/root/usr
+usr=$folder/tree/usr
 # Where the loader lies depends on the processor.
 exec "$(ls "$usr"/lib*/ld-linux*)" --library-path "$(ls -d "$usr"/lib/*-linux-gnu*)" "$usr/sbin/mysqld" \
     --no-defaults --basedir="$usr" --plugin-dir="$usr/lib/mysql/plugin" --lc-messages-dir="$usr/share/mysql" "$@"
