@@ -1,6 +1,6 @@
 # Each target is a recipe that a person could type. `make help` lists them.
 .POSIX:
-.PHONY: help dev watch cloud cloud-down journeys deploy destroy test tests infra deployed clients check lint docs deny \
+.PHONY: help dev watch cloud cloud-down journeys deploy destroy test tests infra deployed watched clients check lint docs deny \
 	bench bench-lambda fuzz clean
 
 # One set of features for every target, so that no dependency is built twice.
@@ -28,14 +28,14 @@ journeys: ## Take the end-to-end journeys through what `make cloud` started
 
 deploy: ## Deploy to AWS: ENV=staging, and DATA=FOLDER with the SQLite files that the functions are to carry
 	$(BUILD)
-	target/debug/tidegate config check config/environments/$(ENV).yaml
-	infra/build $(ENV) $(DATA)
-	infra/deploy $(ENV)
+	target/debug/tidegate config check "config/environments/$(ENV).yaml"
+	infra/build "$(ENV)" "$(DATA)"
+	infra/deploy "$(ENV)"
 
 destroy: ## Take a deployment away: ENV=staging
-	infra/deploy $(ENV) --destroy
+	infra/deploy "$(ENV)" --destroy
 
-test: infra deployed tests ## Run every test
+test: infra deployed watched tests ## Run every test
 
 tests: ## Run the tests of the code; PostgreSQL, MariaDB and MySQL are started, or installed, as needed
 	cargo test --workspace
@@ -45,6 +45,9 @@ infra: ## Check the Terraform, and plan it twice
 
 deployed: ## Deploy the built functions to an emulator that enforces their roles, take the journeys through it, destroy it
 	localstack/test deployed
+
+watched: ## Take the journeys through the functions of `make watch`
+	localstack/test watched
 
 clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
 	$(BUILD)
@@ -67,7 +70,7 @@ bench: ## Measure a release build over loopback; beside MCP Toolbox when that is
 	cargo build --release --package tidegate --package bench
 	target/release/bench
 
-FUNCTIONS = auth registry execute mcp
+FUNCTIONS = auth registry execute mcp sync
 bench-lambda: ## Measure start, size and memory of the functions as Lambda runs them
 	cargo build --profile function --package hello $(FUNCTIONS:%=--package tidegate-%)
 	cargo run --release --package bench --bin bench-lambda -- target/function

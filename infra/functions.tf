@@ -3,10 +3,9 @@
 locals {
   told = merge(
     {
-      TIDEGATE_ENVIRONMENT = var.environment
-      TIDEGATE_CONFIG      = jsonencode(local.settings)
-      TIDEGATE_TABLE       = module.table.name
-      TIDEGATE_URLS        = join(",", module.api.urls)
+      TIDEGATE_CONFIG = jsonencode(local.settings)
+      TIDEGATE_TABLE  = module.table.name
+      TIDEGATE_URLS   = join(",", module.api.urls)
     },
     var.endpoint == null ? {} : { AWS_ENDPOINT_URL = var.endpoint },
   )
@@ -14,26 +13,28 @@ locals {
     TIDEGATE_SECRET_PREFIX     = module.secrets.sources
     TIDEGATE_MASTER_KEY_SECRET = module.secrets.master_key
   })
+  # Those that delete secrets.
+  told_of_recovery = local.recovery_days == 0 ? {} : { TIDEGATE_SECRET_RECOVERY_DAYS = tostring(local.recovery_days) }
   told_of_url = {
     for name in ["execute", "mcp"] : name => contains(local.deploy.streaming, name) ? { TIDEGATE_URL_STREAMS = "true" } : {}
   }
   variables = {
     auth     = local.told
-    registry = merge(local.told_of_secrets, { TIDEGATE_KMS_KEY = module.key.arn })
+    registry = merge(local.told_of_secrets, local.told_of_recovery, { TIDEGATE_KMS_KEY = module.key.arn })
     execute  = merge(local.told_of_secrets, local.told_of_url["execute"])
     mcp      = merge(local.told_of_secrets, local.told_of_url["mcp"])
-    sync     = local.told_of_secrets
+    sync     = merge(local.told_of_secrets, local.told_of_recovery)
   }
 
-  tenants = ["T#*", "TENANT#*", "TENANTS"]
-  history = ["T#*#EXEC"]
-  reads   = { actions = ["dynamodb:GetItem", "dynamodb:Query"], resources = [module.table.arn] }
+  # The partition of what a tenant registered: its id is a UUID. Tenants themselves are made by an operator.
+  tenant = "T#????????-????-????-????-????????????"
+  reads  = { actions = ["dynamodb:GetItem", "dynamodb:Query"], resources = [module.table.arn] }
   writes = {
     actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
     resources = [module.table.arn]
-    keys      = local.tenants
+    keys      = [local.tenant]
   }
-  records = { actions = ["dynamodb:BatchWriteItem"], resources = [module.table.arn], keys = local.history }
+  records = { actions = ["dynamodb:BatchWriteItem"], resources = [module.table.arn], keys = ["${local.tenant}#EXEC"] }
   opens = {
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [module.secrets.master_key_arn, module.secrets.sources_arn]
@@ -47,12 +48,19 @@ locals {
     { actions = ["secretsmanager:ListSecrets"], resources = ["*"] },
     { actions = ["secretsmanager:DeleteSecret"], resources = [module.secrets.sources_arn] },
   ]
-  # What tasks keep and remove of tenants, and where they go on.
+  # What tasks keep and remove of tenants (health, catalogs, API keys), and where they go on.
   tidies = {
     actions   = ["dynamodb:PutItem", "dynamodb:DeleteItem"]
     resources = [module.table.arn]
-    keys      = ["T#*", "SYNC"]
+    keys      = [local.tenant, "${local.tenant}#CATALOG", "SYNC"]
   }
+  # What is deleted of a protected deployment can be brought back, whatever a function asks for.
+  recovers = local.recovery_days == 0 ? [] : [{
+    effect    = "Deny"
+    actions   = ["secretsmanager:DeleteSecret"]
+    resources = [module.secrets.sources_arn]
+    condition = { test = "Bool", key = "secretsmanager:ForceDeleteWithoutRecovery", values = ["true"] }
+  }]
   decrypts = {
     actions   = ["kms:Decrypt"]
     resources = [module.key.arn]
@@ -69,9 +77,9 @@ locals {
   }
   permissions = {
     auth     = [local.reads, local.writes, local.decrypts]
-    registry = [local.reads, local.writes, local.opens, local.keeps, local.decrypts, local.encrypts]
+    registry = concat([local.reads, local.writes, local.opens, local.keeps, local.decrypts, local.encrypts], local.recovers)
     execute  = [local.reads, local.records, local.opens, local.decrypts]
     mcp      = [local.reads, local.records, local.opens, local.decrypts]
-    sync     = concat(local.clears, [local.reads, local.tidies, local.opens, local.decrypts, local.reports])
+    sync     = concat(local.clears, [local.reads, local.tidies, local.opens, local.decrypts, local.reports], local.recovers)
   }
 }

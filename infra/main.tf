@@ -37,11 +37,24 @@ module "network" {
   nat    = local.deploy.network.nat
 }
 
+module "cache" {
+  source = "./modules/cache"
+  count  = local.deploy.cache == null ? 0 : 1
+
+  name            = local.deploy.name
+  subnets         = local.network.subnets
+  security_groups = local.network.security_groups
+  storage_gb      = local.deploy.cache.storage_gb
+  ecpu_per_second = local.deploy.cache.ecpu_per_second
+  key_arn         = module.key.arn
+}
+
 module "function" {
   source   = "./modules/function"
   for_each = local.deploy.functions
 
   name         = "${local.deploy.name}-${each.key}"
+  arn          = "arn:${local.partition}:lambda:${local.deploy.region}:${local.account}:function:${local.deploy.name}-${each.key}"
   package      = "${var.packages}/${each.key}.zip"
   architecture = local.deploy.architecture
   memory_mb    = each.value.memory_mb
@@ -82,6 +95,7 @@ module "schedule" {
   name         = local.deploy.name
   tasks        = local.deploy.schedules
   function     = module.function["sync"]
+  account      = local.account
   dead_letters = local.dead_letters
 }
 
@@ -90,14 +104,17 @@ module "observability" {
 
   name   = local.deploy.name
   region = local.deploy.region
+  # By names that are known before the functions are, or `terraform import` could not tell how many alarms there are.
   functions = {
-    for name, function in module.function : name => { name = function.name, p95_ms = local.deploy.functions[name].p95_ms }
+    for name, function in local.deploy.functions : name => { name = "${local.deploy.name}-${name}", p95_ms = function.p95_ms }
   }
   api_id       = module.api.id
+  access_log   = module.api.access_log
   table        = module.table.name
   dead_letters = local.dead_letters
   key_arn      = module.key.arn
   emails       = local.deploy.alarm_emails
+  cache        = local.deploy.cache == null ? null : merge(local.deploy.cache, { name = module.cache[0].name })
 }
 
 locals {

@@ -18,6 +18,21 @@ output "streaming_urls" {
   value       = { for name, function in module.function : name => function.url if function.url != null }
 }
 
+output "name" {
+  description = "The deployment's name."
+  value       = local.deploy.name
+}
+
+output "region" {
+  description = "Where it is."
+  value       = local.deploy.region
+}
+
+output "default_url" {
+  description = "The address that AWS gave the gateway, which needs no DNS record of yours; none when it is switched off."
+  value       = module.api.default_url
+}
+
 output "table" {
   description = "The table's name."
   value       = module.table.name
@@ -36,6 +51,11 @@ output "versions" {
 output "alarm_topic" {
   description = "The SNS topic that alarms are sent to."
   value       = module.observability.topic_arn
+}
+
+output "cache" {
+  description = "Where the cache listens, with a cache."
+  value       = one(module.cache[*].address)
 }
 
 output "egress_address" {

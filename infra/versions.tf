@@ -35,6 +35,7 @@ provider "aws" {
       cloudwatchlogs = endpoints.value
       dynamodb       = endpoints.value
       ec2            = endpoints.value
+      elasticache    = endpoints.value
       iam            = endpoints.value
       kms            = endpoints.value
       lambda         = endpoints.value

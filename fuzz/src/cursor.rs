@@ -46,8 +46,8 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
-fn binding(version: u64) -> Binding {
-    let query = Subject::Query { id: QueryId::from_uuid(Uuid::from_bytes([2; 16])), version };
+fn binding(revision: u64) -> Binding {
+    let query = Subject::Query { id: QueryId::from_uuid(Uuid::from_bytes([2; 16])), revision };
     Binding { tenant: TenantId::from_uuid(Uuid::from_bytes([1; 16])), subject: query, arguments: [4; 32] }
 }
 

@@ -2,7 +2,7 @@
 # crates/platform/src/environment/deploy.rs has the same table for `tidegate config check`.
 variables {
   name = "test"
-  file = { deploy = { gateway = { cors = {}, jwt = null }, network = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
+  file = { deploy = { gateway = { cors = {}, jwt = null }, network = null, cache = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
   deploy = {
     name         = "tidegate-test"
     region       = "eu-west-1"
@@ -21,6 +21,7 @@ variables {
     gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
     streaming    = []
     network      = null
+    cache        = null
     schedules    = {}
     alarm_emails = []
   }
@@ -42,7 +43,7 @@ run "what_is_at_the_edge_is_taken" {
   }
 
   variables {
-    file = { deploy = merge(var.file.deploy, { gateway = { cors = {}, jwt = {}, domains = [{}] }, network = {} }) }
+    file = { deploy = merge(var.file.deploy, { gateway = { cors = {}, jwt = null, domains = [{}] }, network = {}, cache = {} }) }
     deploy = merge(var.deploy, {
       name         = "a123456789-123456789-1234567890"
       region       = "us-gov-east-1"
@@ -57,14 +58,46 @@ run "what_is_at_the_edge_is_taken" {
         default_endpoint    = false
         requests_per_second = 0.5
         cors                = { origins = ["https://app.example.com", "https://x.example:8443", "http://localhost:3000"], max_age_s = 86400 }
-        jwt                 = { issuer = "http://127.0.0.1:1", audience = ["a"] }
       })
       streaming    = ["execute", "mcp"]
       network      = { cidr = "10.20.0.0/22", nat = true }
+      cache        = { storage_gb = 5000, ecpu_per_second = 15000000 }
       schedules    = { purge = "cron(0 3 * * ? *)" }
       alarm_emails = ["ops@example.com"]
     })
   }
+}
+
+run "tokens_are_taken_without_pages" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file   = { deploy = merge(var.file.deploy, { gateway = { cors = {}, jwt = {} } }) }
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { jwt = { issuer = "http://127.0.0.1:1", audience = ["a"] } }) })
+  }
+}
+
+run "tokens_do_not_go_with_pages" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, {
+      gateway = merge(var.deploy.gateway, {
+        cors = { origins = ["https://app.example.com"], max_age_s = 0 }
+        jwt  = { issuer = "https://id.example.com", audience = ["a"] }
+      })
+    })
+  }
+
+  expect_failures = [var.deploy]
 }
 
 run "a_name_has_no_capitals" {
@@ -543,7 +576,7 @@ run "a_network_is_ipv4" {
   expect_failures = [var.deploy]
 }
 
-run "a_task_has_a_plain_name" {
+run "a_task_is_one_that_there_is" {
   command = plan
 
   module {
@@ -551,7 +584,7 @@ run "a_task_has_a_plain_name" {
   }
 
   variables {
-    deploy = merge(var.deploy, { schedules = { Purge = "rate(1 day)" } })
+    deploy = merge(var.deploy, { schedules = { purges = "rate(1 day)" } })
   }
 
   expect_failures = [var.deploy]
@@ -625,4 +658,102 @@ run "an_unknown_key_of_a_function_is_refused" {
   }
 
   expect_failures = [output.deploy]
+}
+
+run "a_cache_has_a_network" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { cache = { storage_gb = 1, ecpu_per_second = 1000 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_cache_has_two_subnets" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { subnets = ["a"], security_groups = ["b"] }, cache = { storage_gb = 1, ecpu_per_second = 1000 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_cache_holds_something" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.20.0.0/16" }, cache = { storage_gb = 0, ecpu_per_second = 1000 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_cache_holds_what_it_can" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.20.0.0/16" }, cache = { storage_gb = 5001, ecpu_per_second = 1000 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_cache_works" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.20.0.0/16" }, cache = { storage_gb = 1, ecpu_per_second = 999 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_cache_works_as_it_can" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { network = { cidr = "10.20.0.0/16" }, cache = { storage_gb = 1, ecpu_per_second = 15000001 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "what_functions_read_has_an_end" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { log = format("%3072s", "info") })
+  }
+
+  expect_failures = [output.settings]
 }

@@ -71,6 +71,16 @@ run "the_gateway" {
   }
 
   assert {
+    condition     = aws_apigatewayv2_stage.this.default_route_settings[0].detailed_metrics_enabled == false
+    error_message = "Each route has metrics, which cost."
+  }
+
+  assert {
+    condition     = output.default_url == aws_apigatewayv2_api.this.api_endpoint
+    error_message = "The address that needs no DNS is not told."
+  }
+
+  assert {
     condition     = length(aws_apigatewayv2_api.this.cors_configuration) == 0
     error_message = "Pages of other origins may call it."
   }
@@ -103,6 +113,21 @@ run "tokens_are_checked_except_on_public_paths" {
   }
 }
 
+run "tokens_do_not_go_with_pages_of_other_origins" {
+  command = plan
+
+  module {
+    source = "./modules/api"
+  }
+
+  variables {
+    cors = { origins = ["https://app.example.com"], max_age_s = 600 }
+    jwt  = { issuer = "https://id.example.com", audience = ["tidegate"] }
+  }
+
+  expect_failures = [var.jwt]
+}
+
 run "domains_in_place_of_the_default_address" {
   command = plan
 
@@ -122,6 +147,11 @@ run "domains_in_place_of_the_default_address" {
   assert {
     condition     = output.urls == ["https://b.example.com", "https://a.example.com"] && aws_apigatewayv2_api.this.disable_execute_api_endpoint
     error_message = jsonencode(output.urls)
+  }
+
+  assert {
+    condition     = output.default_url == null
+    error_message = "An address is told that does not answer."
   }
 
   assert {

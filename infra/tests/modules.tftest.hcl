@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   key_arn = "arn:aws:kms:eu-west-1:111122223333:key/the-key"
+  arn     = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-mcp"
 }
 
 run "the_table_is_the_one_that_the_code_makes" {
@@ -188,6 +189,57 @@ run "a_function_with_every_option" {
     condition     = contains(output.permissions, "ec2:CreateNetworkInterface on *") && !contains(output.permissions, "xray:PutTraceSegments on *")
     error_message = jsonencode(output.permissions)
   }
+
+  # The code of the function may do nothing of what Lambda may do with the role.
+  assert {
+    condition = alltrue([
+      for line in output.permissions : contains(output.permissions, "never ${line} when lambda:SourceFunctionArn is ${var.arn}")
+      if startswith(line, "ec2:")
+    ])
+    error_message = jsonencode(output.permissions)
+  }
+}
+
+run "variables_fit_into_4_kb" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name         = "tidegate-mcp"
+    package      = "versions.tf" # any file has a hash
+    architecture = "arm64"
+    memory_mb    = 1024
+    timeout_s    = 29
+    environment  = { A = format("%4087s", "x") } # and 8 bytes of {"A":""}
+    permissions  = []
+    log_days     = 365
+    tracing      = false
+  }
+}
+
+run "variables_beyond_4_kb_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name         = "tidegate-mcp"
+    package      = "versions.tf" # any file has a hash
+    architecture = "arm64"
+    memory_mb    = 1024
+    timeout_s    = 29
+    environment  = { A = format("%4088s", "x") }
+    permissions  = []
+    log_days     = 365
+    tracing      = false
+  }
+
+  expect_failures = [var.environment]
 }
 
 run "no_wildcard_permission" {
@@ -223,7 +275,13 @@ run "the_schedule" {
     name         = "tidegate"
     tasks        = { purge = "rate(1 day)" }
     function     = { name = "tidegate-sync", alias = "live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-sync:live" }
+    account      = "111122223333"
     dead_letters = "tidegate-dead-letters"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[*].Condition == [{ StringEquals = { "aws:SourceAccount" = "111122223333" } }]
+    error_message = "Schedules of another account may use the role: ${aws_iam_role.this.assume_role_policy}"
   }
 
   assert {
@@ -259,14 +317,43 @@ run "the_alarms" {
     region       = "eu-west-1"
     functions    = { mcp = { name = "tidegate-mcp", p95_ms = 5000 } }
     api_id       = "the-api"
-    table        = "tidegate"
+    access_log   = "the-log"
+    table        = "the-table"
     dead_letters = "tidegate-dead-letters"
     emails       = ["ops@example.com"]
+    cache        = { name = "the-cache", storage_gb = 5, ecpu_per_second = 2000 }
+  }
+
+  # CloudWatch takes any metric. One with other dimensions than AWS sends has no value, and its alarm never sounds.
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => "${alarm.namespace} ${alarm.metric_name} ${jsonencode(alarm.dimensions)}" } == {
+      "tidegate-mcp-errors"            = "AWS/Lambda Errors {\"FunctionName\":\"tidegate-mcp\"}"
+      "tidegate-mcp-throttles"         = "AWS/Lambda Throttles {\"FunctionName\":\"tidegate-mcp\"}"
+      "tidegate-mcp-p95"               = "AWS/Lambda Duration {\"FunctionName\":\"tidegate-mcp\"}"
+      "tidegate-server-errors"         = "Tidegate tidegate-server-errors {}"
+      "tidegate-table-read-throttles"  = "AWS/DynamoDB ReadThrottleEvents {\"TableName\":\"the-table\"}"
+      "tidegate-table-write-throttles" = "AWS/DynamoDB WriteThrottleEvents {\"TableName\":\"the-table\"}"
+      "tidegate-dead-letters-waiting"  = "AWS/SQS ApproximateNumberOfMessagesVisible {\"QueueName\":\"tidegate-dead-letters\"}"
+      "tidegate-cache-storage"         = "AWS/ElastiCache BytesUsedForCache {\"clusterId\":\"the-cache\"}"
+      "tidegate-cache-units"           = "AWS/ElastiCache ElastiCacheProcessingUnits {\"clusterId\":\"the-cache\"}"
+    }
+    error_message = jsonencode({ for name, alarm in aws_cloudwatch_metric_alarm.this : name => [alarm.namespace, alarm.metric_name, alarm.dimensions] })
   }
 
   assert {
-    condition     = toset(output.alarms) == toset(["tidegate-mcp-errors", "tidegate-mcp-throttles", "tidegate-mcp-p95", "tidegate-gateway-5xx", "tidegate-table-throttles", "tidegate-dead-letters-waiting"])
-    error_message = jsonencode(output.alarms)
+    condition     = aws_cloudwatch_metric_alarm.this["tidegate-cache-storage"].threshold == 4000000000 && aws_cloudwatch_metric_alarm.this["tidegate-cache-units"].threshold == 480000
+    error_message = "The cache's alarms are not at four fifths of its limits."
+  }
+
+  # 502 and 504 are about a tenant's database, which is no fault of the deployment.
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.server_errors.log_group_name == "the-log" && toset(regexall("[0-9]+", aws_cloudwatch_log_metric_filter.server_errors.pattern)) == toset(["500", "503"])
+    error_message = aws_cloudwatch_log_metric_filter.server_errors.pattern
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.server_errors.metric_transformation[0].namespace == aws_cloudwatch_metric_alarm.this["tidegate-server-errors"].namespace && aws_cloudwatch_log_metric_filter.server_errors.metric_transformation[0].name == aws_cloudwatch_metric_alarm.this["tidegate-server-errors"].metric_name
+    error_message = "The alarm looks at another metric than is made."
   }
 
   assert {
@@ -297,6 +384,11 @@ run "a_network" {
     region = "eu-west-1"
     cidr   = "10.20.0.0/16"
     nat    = false
+  }
+
+  assert {
+    condition     = data.aws_availability_zones.this.exclude_zone_ids == toset(["use1-az3"]) && one(data.aws_availability_zones.this.filter).name == "opt-in-status" && one(data.aws_availability_zones.this.filter).values == toset(["opt-in-not-required"])
+    error_message = "A subnet could be in a zone that has no Lambda."
   }
 
   assert {
@@ -333,4 +425,53 @@ run "a_network_with_a_way_out" {
     condition     = length(aws_nat_gateway.this) == 1 && aws_route.private[0].destination_cidr_block == "0.0.0.0/0" && aws_subnet.public[0].map_public_ip_on_launch != true
     error_message = "There is no way out, or something in the network has an address of its own."
   }
+}
+
+run "a_cache" {
+  command = plan
+
+  module {
+    source = "./modules/cache"
+  }
+
+  variables {
+    name            = "tidegate"
+    subnets         = ["subnet-1", "subnet-2"]
+    security_groups = ["sg-1", "sg-2"]
+    storage_gb      = 5
+    ecpu_per_second = 2000
+  }
+
+  assert {
+    condition     = aws_elasticache_serverless_cache.this.engine == "valkey" && aws_elasticache_serverless_cache.this.kms_key_id == var.key_arn
+    error_message = "It is another cache, or not encrypted with the deployment's key."
+  }
+
+  assert {
+    condition     = aws_elasticache_serverless_cache.this.cache_usage_limits[0].data_storage[0].maximum == 5 && aws_elasticache_serverless_cache.this.cache_usage_limits[0].ecpu_per_second[0].maximum == 2000
+    error_message = "It costs without an end."
+  }
+
+  assert {
+    condition     = aws_elasticache_serverless_cache.this.subnet_ids == toset(var.subnets) && tolist(aws_vpc_security_group_ingress_rule.this[*].referenced_security_group_id) == var.security_groups && alltrue([for rule in aws_vpc_security_group_ingress_rule.this : rule.cidr_ipv4 == null && rule.from_port == 6379 && rule.to_port == 6380])
+    error_message = "Others than the functions can connect, or the functions cannot."
+  }
+}
+
+run "a_cache_is_in_two_zones" {
+  command = plan
+
+  module {
+    source = "./modules/cache"
+  }
+
+  variables {
+    name            = "tidegate"
+    subnets         = ["subnet-1"]
+    security_groups = ["sg-1"]
+    storage_gb      = 5
+    ecpu_per_second = 2000
+  }
+
+  expect_failures = [var.subnets]
 }

@@ -18,11 +18,11 @@ variables {
     "kms:Decrypt on key/the-key by dynamodb.eu-west-1.amazonaws.com, secretsmanager.eu-west-1.amazonaws.com",
   ]
   writing = [
-    "dynamodb:PutItem on table/the-table in T#*, TENANT#*, TENANTS",
-    "dynamodb:UpdateItem on table/the-table in T#*, TENANT#*, TENANTS",
-    "dynamodb:DeleteItem on table/the-table in T#*, TENANT#*, TENANTS",
+    "dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????",
+    "dynamodb:UpdateItem on table/the-table in T#????????-????-????-????-????????????",
+    "dynamodb:DeleteItem on table/the-table in T#????????-????-????-????-????????????",
   ]
-  recording = ["dynamodb:BatchWriteItem on table/the-table in T#*#EXEC"]
+  recording = ["dynamodb:BatchWriteItem on table/the-table in T#????????-????-????-????-????????????#EXEC"]
   opening = [
     "secretsmanager:GetSecretValue on secret:the-master-key-Ab1Cd2",
     "secretsmanager:GetSecretValue on secret:tidegate/sources/*",
@@ -33,14 +33,15 @@ variables {
     "kms:GenerateDataKey on key/the-key by secretsmanager.eu-west-1.amazonaws.com",
   ]
   tidying = [
-    "dynamodb:PutItem on table/the-table in T#*, SYNC",
-    "dynamodb:DeleteItem on table/the-table in T#*, SYNC",
+    "dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
+    "dynamodb:DeleteItem on table/the-table in T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
   ]
   clearing = [
     "secretsmanager:ListSecrets on *",
     "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
   ]
-  reporting = ["sqs:SendMessage on tidegate-dead-letters"]
+  recovering = ["never secretsmanager:DeleteSecret on secret:tidegate/sources/* when secretsmanager:ForceDeleteWithoutRecovery is true"]
+  reporting  = ["sqs:SendMessage on tidegate-dead-letters"]
 }
 
 run "each_function_may_do_no_more_than_listed" {
@@ -52,7 +53,7 @@ run "each_function_may_do_no_more_than_listed" {
   }
 
   assert {
-    condition     = module.function["registry"].permissions == toset(concat(var.everywhere, var.writing, var.opening, var.keeping))
+    condition     = module.function["registry"].permissions == toset(concat(var.everywhere, var.writing, var.opening, var.keeping, var.recovering))
     error_message = jsonencode(module.function["registry"].permissions)
   }
 
@@ -67,12 +68,31 @@ run "each_function_may_do_no_more_than_listed" {
   }
 
   assert {
-    condition     = module.function["sync"].permissions == toset(concat(var.everywhere, var.tidying, var.opening, var.clearing, var.reporting))
+    condition     = module.function["sync"].permissions == toset(concat(var.everywhere, var.tidying, var.opening, var.clearing, var.reporting, var.recovering))
     error_message = jsonencode(module.function["sync"].permissions)
   }
 
   assert {
     condition     = length(module.function) == 5
     error_message = "A function is not listed: ${jsonencode(keys(module.function))}"
+  }
+}
+
+# Staging is not protected, so what is deleted there is gone at once.
+run "only_what_is_protected_is_recovered" {
+  command = plan
+
+  variables {
+    environment = "staging"
+  }
+
+  assert {
+    condition     = alltrue(flatten([for function in values(module.function) : [for line in function.permissions : !startswith(line, "never ")]]))
+    error_message = jsonencode({ for name, function in module.function : name => function.permissions })
+  }
+
+  assert {
+    condition     = alltrue([for variables in values(local.variables) : !contains(keys(variables), "TIDEGATE_SECRET_RECOVERY_DAYS")])
+    error_message = "A function keeps deleted secrets."
   }
 }

@@ -22,6 +22,11 @@ run "production" {
   }
 
   assert {
+    condition     = local.deploy.functions.sync.concurrency >= 2 * length(local.deploy.schedules)
+    error_message = "Tasks of production would be refused: each needs an environment, and a slow one another for its next run."
+  }
+
+  assert {
     condition     = length(output.streaming_urls) == 0
     error_message = "A function has a public URL of its own."
   }
@@ -38,17 +43,22 @@ run "production" {
   }
 
   assert {
-    condition     = toset(keys(local.variables.auth)) == toset(["TIDEGATE_ENVIRONMENT", "TIDEGATE_CONFIG", "TIDEGATE_TABLE", "TIDEGATE_URLS"])
+    condition     = toset(keys(local.variables.auth)) == toset(["TIDEGATE_CONFIG", "TIDEGATE_TABLE", "TIDEGATE_URLS"])
     error_message = "auth: ${jsonencode(keys(local.variables.auth))}"
   }
 
   assert {
-    condition     = alltrue([for name in ["execute", "mcp", "sync"] : setsubtract(keys(local.variables[name]), keys(local.variables.auth)) == toset(["TIDEGATE_SECRET_PREFIX", "TIDEGATE_MASTER_KEY_SECRET"])])
-    error_message = "execute, mcp and sync are told something else of the secrets."
+    condition     = alltrue([for name in ["registry", "sync"] : local.variables[name].TIDEGATE_SECRET_RECOVERY_DAYS == "30"])
+    error_message = "A deleted secret of production is gone at once."
   }
 
   assert {
-    condition     = setsubtract(keys(local.variables.registry), keys(local.variables.mcp)) == toset(["TIDEGATE_KMS_KEY"])
+    condition     = alltrue([for name in ["execute", "mcp"] : setsubtract(keys(local.variables[name]), keys(local.variables.auth)) == toset(["TIDEGATE_SECRET_PREFIX", "TIDEGATE_MASTER_KEY_SECRET"])])
+    error_message = "execute and mcp are told something else of the secrets."
+  }
+
+  assert {
+    condition     = setsubtract(keys(local.variables.registry), keys(local.variables.mcp)) == toset(["TIDEGATE_KMS_KEY", "TIDEGATE_SECRET_RECOVERY_DAYS"])
     error_message = "registry: ${jsonencode(keys(local.variables.registry))}"
   }
 }
@@ -58,6 +68,11 @@ run "staging" {
 
   variables {
     environment = "staging"
+  }
+
+  assert {
+    condition     = local.deploy.functions.sync.concurrency >= 2 * length(local.deploy.schedules)
+    error_message = "Tasks of staging would be refused: each needs an environment, and a slow one another for its next run."
   }
 
   assert {
@@ -77,6 +92,54 @@ run "local" {
   assert {
     condition     = alltrue([for variables in values(local.variables) : variables.AWS_ENDPOINT_URL == "http://127.0.0.1:4566"])
     error_message = "A function would call the real AWS."
+  }
+}
+
+# No environment has a network or a cache, so that here they are put into one.
+run "a_network_and_a_cache" {
+  command = plan
+
+  override_module {
+    target = module.environment
+    outputs = {
+      deploy = {
+        name         = "tidegate-test"
+        region       = "eu-west-1"
+        tags         = {}
+        protected    = false
+        architecture = "arm64"
+        functions = {
+          auth     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          registry = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          execute  = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          mcp      = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          sync     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+        }
+        log_days     = 14
+        tracing      = false
+        gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
+        streaming    = []
+        network      = { cidr = "10.20.0.0/16", nat = false, subnets = [], security_groups = [] }
+        cache        = { storage_gb = 1, ecpu_per_second = 1000 }
+        schedules    = {}
+        alarm_emails = []
+      }
+      settings = {}
+    }
+  }
+
+  variables {
+    environment = "staging"
+  }
+
+  assert {
+    condition     = output.cache == "the-cache.serverless.euw1.cache.amazonaws.com:6379"
+    error_message = "Nobody is told where the cache is: ${jsonencode(output.cache)}"
+  }
+
+  assert {
+    condition     = alltrue([for function in values(module.function) : contains(function.permissions, "ec2:CreateNetworkInterface on *")])
+    error_message = "A function runs outside of the network."
   }
 }
 

@@ -137,6 +137,14 @@ impl Environment {
         self.signal("STOP");
     }
 
+    /// Stops the process for so long, and lets it go on. What is tested is that this time passes for it at once, so there is
+    /// nothing to poll.
+    pub async fn frozen_for(&self, time: Duration) {
+        self.freeze();
+        tokio::time::sleep(time).await;
+        self.thaw();
+    }
+
     /// Lets a frozen process go on.
     pub fn thaw(&self) {
         self.signal("CONT");

@@ -3,13 +3,21 @@
 pub mod lambda;
 pub mod proxy;
 
-use std::env;
+use std::{
+    env,
+    net::IpAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use reqwest::{Method, StatusCode, header::HeaderMap};
+use reqwest::{Method, StatusCode, Url, header::HeaderMap};
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use tidegate::dev::{LocalServer, start_on_free_port};
+use tidegate::dev::{LocalServer, start_in_environment};
+use tidegate_platform::Environment;
+
+/// How long anything may take that has no tighter bound.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A server of its own for one test, gone with it.
 pub struct TestServer {
@@ -24,6 +32,8 @@ pub struct Deployment {
     pub owner: Client,
     /// The name of the tenant.
     pub tenant: String,
+    /// Whether it runs on this machine, as far as its address says.
+    pub is_local: bool,
     _server: Option<TestServer>,
 }
 
@@ -78,10 +88,45 @@ impl Answer {
     }
 }
 
+/// A name that nothing else on a shared database server has: the prefix and a number.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos())
+}
+
+/// Polls until `ready` says so; fails after `patience`.
+pub async fn until(what: &str, patience: Duration, mut ready: impl AsyncFnMut() -> bool) {
+    found(what, patience, async || ready().await.then_some(())).await;
+}
+
+/// Polls until there is something, and gives it back; fails after `patience`.
+pub async fn found<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Makes sure that a call which ends at a deadline did so: not before it, but for what is kept back for the answer, and not
+/// long after it. What no deadline ends goes on for ten seconds at least.
+#[track_caller]
+pub fn ended_at(deadline: Duration, took: Duration, what: &str) {
+    assert!(took >= deadline * 3 / 4, "{what} ended after {took:?}, before its deadline of {deadline:?}");
+    assert!(took < deadline + Duration::from_secs(5), "{what} ended after {took:?}, long after {deadline:?}");
+}
+
 impl TestServer {
     pub async fn start() -> Self {
+        Self::in_environment(Environment::default()).await
+    }
+
+    pub async fn in_environment(environment: Environment) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = start_on_free_port(folder.path()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let server = start_in_environment(folder.path(), environment).await;
+        let server = server.unwrap_or_else(|failure| panic!("{failure:?}"));
         Self { server, folder, http: reqwest::Client::new() }
     }
 
@@ -126,7 +171,17 @@ impl Deployment {
         };
         let me = owner.get("/v1/me").await.expect(200);
         let tenant = me["tenant"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
-        Self { owner, tenant, _server: server }
+        let is_local = is_loopback(&owner.base);
+        Self { owner, tenant, is_local, _server: server }
+    }
+}
+
+/// Whether a URL names this machine.
+fn is_loopback(url: &str) -> bool {
+    match Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).host_str() {
+        Some("localhost") => true,
+        Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        None => false,
     }
 }
 
@@ -168,6 +223,21 @@ impl Client {
         self.send(Method::DELETE, path, &[("if-match", &format!("\"{version}\""))], None).await
     }
 
+    /// Registers a source, and gives back what was made.
+    pub async fn register(&self, source: &Json) -> Json {
+        self.post("/v1/sources", source).await.expect(201)
+    }
+
+    /// Runs SQL that was written for this once.
+    pub async fn raw(&self, source: &str, sql: &str) -> Answer {
+        self.post("/v1/execute/raw", &json!({"source": source, "sql": sql})).await
+    }
+
+    /// The newest execution in the history; null when there is none.
+    pub async fn newest(&self) -> Json {
+        self.get("/v1/executions?limit=1").await.expect(200)["items"][0].clone()
+    }
+
     /// Runs a query with arguments.
     pub async fn run(&self, query: &str, arguments: Json) -> Answer {
         self.post(&format!("/v1/execute/{query}"), &json!({"arguments": arguments})).await
@@ -199,5 +269,15 @@ impl Client {
         let mut all = vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         all.extend_from_slice(headers);
         self.send(Method::POST, path, &all, Some(body.to_string())).await
+    }
+}
+
+#[test]
+fn only_addresses_of_this_machine_are_local() {
+    for url in ["http://127.0.0.1:9000", "http://[::1]:9000/x", "https://localhost/base"] {
+        assert!(is_loopback(url), "{url}");
+    }
+    for url in ["https://tidegate.example.com", "http://127.0.0.1.example.com", "https://10.0.0.1"] {
+        assert!(!is_loopback(url), "{url}");
     }
 }

@@ -1,11 +1,8 @@
 //! A TCP proxy before a server, which can lose what a network can lose.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -20,14 +17,16 @@ use tokio::{
 
 /// A way to a server. It begins open.
 pub struct Proxy {
+    /// Its port of 127.0.0.1.
     pub port: u16,
-    target: SocketAddr,
     road: Arc<Road>,
     /// The listener's task, and in it the connections; none while the way is down.
     listener: Option<JoinSet<()>>,
 }
 
 struct Road {
+    /// The host and port of the server.
+    target: (String, u16),
     /// How the connections fare.
     weather: watch::Sender<Weather>,
     /// How many connections there were.
@@ -47,15 +46,16 @@ struct Weather {
 }
 
 impl Proxy {
-    /// A proxy on a free port before the server at this port of 127.0.0.1.
-    pub async fn before(target: u16) -> Self {
+    /// A proxy on a free port of 127.0.0.1, before the server at this host and port.
+    pub async fn before(host: &str, port: u16) -> Self {
         let road = Arc::new(Road {
+            target: (host.to_owned(), port),
             weather: watch::Sender::default(),
             count: AtomicU64::default(),
             bytes_answered: AtomicU64::default(),
             break_in: AtomicUsize::default(),
         });
-        let mut proxy = Self { port: 0, target: ([127, 0, 0, 1], target).into(), road, listener: None };
+        let mut proxy = Self { port: 0, road, listener: None };
         proxy.up().await;
         proxy
     }
@@ -72,7 +72,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.port = listener.local_addr().unwrap().port();
         let mut tasks = JoinSet::new();
-        tasks.spawn(listen(listener, self.target, Arc::clone(&self.road)));
+        tasks.spawn(listen(listener, Arc::clone(&self.road)));
         self.listener = Some(tasks);
     }
 
@@ -109,13 +109,13 @@ impl Proxy {
 }
 
 /// Takes connections. They end with this task.
-async fn listen(listener: TcpListener, target: SocketAddr, road: Arc<Road>) {
+async fn listen(listener: TcpListener, road: Arc<Road>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let number = road.count.fetch_add(1, Ordering::SeqCst);
         let road = Arc::clone(&road);
         connections.spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else { return };
+            let Ok(server) = TcpStream::connect((road.target.0.as_str(), road.target.1)).await else { return };
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             // When one direction ends, both sides are hung up on.

@@ -114,5 +114,5 @@ async fn another_tenant_does_not_exist() {
     }
     // The same name is free in another tenant.
     let own = json!({"name": "flights", "connection": {"sqlite": {"path": "flights.sqlite"}}});
-    other.post("/v1/sources", &own).await.expect(201);
+    other.register(&own).await;
 }

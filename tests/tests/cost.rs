@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 use test_servers::Server;
-use tests::{Client, TestServer};
+use tests::{Client, TestServer, unique};
 
 /// Far less than any of the refused statements would run.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ impl Shop {
     async fn on(kind: &'static str, server: &'static Server, name: &str) -> Self {
         let tidegate = TestServer::start().await;
         let owner = tidegate.owner();
-        let table = |of: &str| format!("{of}_{name}_{}", std::process::id());
+        let table = |of: &str| unique(&format!("{of}_{name}_"));
         let shop = Self { owner, tidegate, kind, server, orders: table("orders"), items: table("items") };
         let digits = (0..10).map(|digit| format!("SELECT {digit} AS d")).collect::<Vec<_>>().join(" UNION ALL ");
         let numbers = format!(
@@ -66,12 +66,10 @@ impl Shop {
     }
 
     fn source(&self, name: &str, max_estimate: Json) -> Json {
-        let Server { host, port, database, user, password, .. } = self.server;
-        json!({
-            "name": name, "allow_raw": true, "credentials": {"password": password}, "max_estimate": max_estimate,
-            "connection": {self.kind: {"host": host, "port": port, "database": database, "user": user,
-                                       "tls": {"mode": "off"}}},
-        })
+        let mut source = self.server.source(name);
+        source["allow_raw"] = json!(true);
+        source["max_estimate"] = max_estimate;
+        source
     }
 
     /// One row, of 125,000,000,000 pairs.
@@ -83,15 +81,11 @@ impl Shop {
     fn query(&self, name: &str, source: &str, statement: &str, max_estimate: Json) -> Json {
         json!({"name": name, "description": "d", "source": source, "statement": statement, "max_estimate": max_estimate})
     }
-
-    async fn newest(&self) -> Json {
-        self.owner.get("/v1/executions?limit=1").await.expect(200)["items"][0].clone()
-    }
 }
 
 async fn refuses_what_would_take_too_much(shop: Shop) {
     let owner = &shop.owner;
-    owner.post("/v1/sources", &shop.source("guarded", json!({"rows": 1_000_000}))).await.expect(201);
+    owner.register(&shop.source("guarded", json!({"rows": 1_000_000}))).await;
     let query = shop.query("pairs", "guarded", &shop.cartesian(), json!({}));
     let made = owner.post("/v1/queries", &query).await.expect(201);
     assert_eq!(made.get("max_estimate"), None, "{made:#}");
@@ -102,7 +96,7 @@ async fn refuses_what_would_take_too_much(shop: Shop) {
     let detail = refused["detail"].as_str().unwrap();
     assert!(detail.contains("more than the 1,000,000 allowed; join "), "{detail}");
     assert!(detail.contains("on a condition; there is none"), "{detail}");
-    let execution = shop.newest().await;
+    let execution = shop.owner.newest().await;
     assert_eq!((&execution["error"], &execution["query"]["name"]), (&json!("too_expensive"), &json!("pairs")));
     let timing = &execution["timing"];
     assert!(timing["prepare_us"].is_u64() && timing["plan_us"].is_u64(), "{timing}");
@@ -119,11 +113,17 @@ async fn refuses_what_would_take_too_much(shop: Shop) {
     let narrow = format!("SELECT a.id FROM {orders} AS a JOIN {items} AS b ON a.id = b.id WHERE a.id < 4 ORDER BY 1");
     let rows = owner.post("/v1/execute/raw", &raw(&narrow)).await.expect(200);
     assert_eq!(rows["rows"], json!([[1], [2], [3]]));
-    let timing = &shop.newest().await["timing"];
+    let timing = &shop.owner.newest().await["timing"];
     assert!(["plan_us", "queue_us", "first_row_us", "rows_us"].iter().all(|phase| timing[phase].is_u64()), "{timing}");
     let show = if shop.kind == "mysql" { "SHOW TABLES" } else { "SHOW search_path" };
     owner.post("/v1/execute/raw", &raw(show)).await.expect(200);
     owner.post("/v1/execute/raw", &raw(&format!("EXPLAIN {}", shop.cartesian()))).await.expect(200);
+    // What runs the statement to explain it is not asked for.
+    let began = Instant::now();
+    let ran = owner.post("/v1/execute/raw", &raw(&format!("EXPLAIN ANALYZE {}", shop.cartesian()))).await;
+    let refused = ran.problem(422, "too_expensive");
+    assert!(refused["detail"].as_str().unwrap().ends_with("leave `ANALYZE` out"), "{refused}");
+    assert!(began.elapsed() < AT_ONCE && shop.running().await == 0);
     let unknown = owner.post("/v1/execute/raw", &raw("SELECT * FROM no_such_table")).await;
     unknown.problem(422, "database_error");
 
@@ -144,9 +144,9 @@ async fn refuses_what_would_take_too_much(shop: Shop) {
 async fn holds_to_the_stricter_of_source_and_query(shop: Shop) {
     let owner = &shop.owner;
     let statement = format!("SELECT count(*) FROM {}", shop.orders);
-    owner.post("/v1/sources", &shop.source("loose", json!({"rows": 1_000_000}))).await.expect(201);
-    owner.post("/v1/sources", &shop.source("strict", json!({"rows": 1_000}))).await.expect(201);
-    owner.post("/v1/sources", &shop.source("open", json!({}))).await.expect(201);
+    owner.register(&shop.source("loose", json!({"rows": 1_000_000}))).await;
+    owner.register(&shop.source("strict", json!({"rows": 1_000}))).await;
+    owner.register(&shop.source("open", json!({}))).await;
     for (name, source, max_estimate, runs) in [
         ("a", "loose", json!({"rows": 1_000}), false),
         ("b", "strict", json!({"rows": 1_000_000}), false),
@@ -217,7 +217,7 @@ async fn the_stricter_bound_holds_on_mysql() {
 async fn a_cost_is_held_against_what_the_database_says() {
     for (kind, server) in [("postgres", test_servers::postgres()), ("mysql", test_servers::mysql())] {
         let shop = Shop::on(kind, server, "cost").await;
-        shop.owner.post("/v1/sources", &shop.source("guarded", json!({"cost": 10_000}))).await.expect(201);
+        shop.owner.register(&shop.source("guarded", json!({"cost": 10_000}))).await;
         let raw = async |sql: &str| shop.owner.post("/v1/execute/raw", &json!({"source": "guarded", "sql": sql})).await;
         let refused = raw(&shop.cartesian()).await.problem(422, "too_expensive");
         let detail = refused["detail"].as_str().unwrap();
@@ -226,7 +226,7 @@ async fn a_cost_is_held_against_what_the_database_says() {
     }
     // MariaDB 10.11 says nothing of it: whoever saves a query is warned, and nothing runs.
     let shop = Shop::on("mysql", test_servers::mariadb(), "cost").await;
-    shop.owner.post("/v1/sources", &shop.source("guarded", json!({"cost": 10_000}))).await.expect(201);
+    shop.owner.register(&shop.source("guarded", json!({"cost": 10_000}))).await;
     let query = shop.query("q", "guarded", &format!("SELECT id FROM {}", shop.orders), json!({}));
     let checked = shop.owner.post("/v1/queries/check", &query).await.expect(200);
     assert!(checked["warnings"][0].as_str().unwrap().contains("allow it some `rows` instead"), "{checked:#}");
@@ -242,7 +242,7 @@ async fn a_bound_that_can_hold_nothing_is_refused_when_it_is_saved() {
     let refused = owner.post("/v1/sources", &source(json!({"rows": 10}))).await.problem(400, "invalid_request");
     assert_eq!(refused["errors"][0]["field"], "max_estimate", "{refused}");
     assert!(refused["detail"].as_str().unwrap().contains("`limits.time_ms`"), "{refused}");
-    owner.post("/v1/sources", &source(json!({}))).await.expect(201);
+    owner.register(&source(json!({}))).await;
     let body = Some(source(json!({"cost": 10})).to_string());
     let replaced = owner.send(Method::PUT, "/v1/sources/notes", &[("if-match", "\"1\"")], body).await;
     replaced.problem(400, "invalid_request");

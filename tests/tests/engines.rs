@@ -3,21 +3,18 @@
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
 use test_servers::Server;
-use tests::{Client, TestServer};
+use tests::{Client, TestServer, unique};
 
-fn source(name: &str, kind: &str, server: &Server) -> Json {
-    json!({
-        "name": name,
-        "connection": {kind: {"host": server.host, "port": server.port, "database": server.database,
-                              "user": server.user, "tls": {"mode": "off"}}},
-        "credentials": {"password": server.password},
-        "allow_raw": true,
-    })
+/// A source whose SQL may be written for once.
+fn source(name: &str, server: &Server) -> Json {
+    let mut source = server.source(name);
+    source["allow_raw"] = json!(true);
+    source
 }
 
 /// Makes a table through a write query, fills it, and reads it in every way.
 async fn journey(owner: &Client, name: &str, product: &str) {
-    let table = format!("t_{}", std::process::id());
+    let table = unique("t_");
     assert_eq!(owner.post(&format!("/v1/sources/{name}/test"), &json!({})).await.expect(200)["product"], product);
     let text = if name == "pg" { "text" } else { "varchar(20)" };
     // A query that changes the shape of the database is refused, so the table is made by the test's own client.
@@ -115,7 +112,7 @@ async fn make_table(name: &str, statement: &str) {
 async fn postgres_from_registration_to_rows() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    owner.post("/v1/sources", &source("pg", "postgres", test_servers::postgres())).await.expect(201);
+    owner.register(&source("pg", test_servers::postgres())).await;
     journey(&owner, "pg", "PostgreSQL").await;
 }
 
@@ -123,7 +120,7 @@ async fn postgres_from_registration_to_rows() {
 async fn mariadb_from_registration_to_rows() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    owner.post("/v1/sources", &source("maria", "mysql", test_servers::mariadb())).await.expect(201);
+    owner.register(&source("maria", test_servers::mariadb())).await;
     journey(&owner, "maria", "MariaDB").await;
 }
 
@@ -131,8 +128,36 @@ async fn mariadb_from_registration_to_rows() {
 async fn mysql_from_registration_to_rows() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    owner.post("/v1/sources", &source("mysql", "mysql", test_servers::mysql())).await.expect(201);
+    owner.register(&source("mysql", test_servers::mysql())).await;
     journey(&owner, "mysql", "MySQL").await;
+}
+
+#[tokio::test]
+async fn rows_of_postgres_keep_their_shape_in_every_format() {
+    let server = TestServer::start().await;
+    let owner = server.owner();
+    owner.register(&source("pg", test_servers::postgres())).await;
+    let raw = async |format: &str, sql: &str| {
+        owner.post(&format!("/v1/execute/raw?format={format}"), &json!({"source": "pg", "sql": sql})).await
+    };
+
+    // Rows without columns are rows.
+    let bare = "SELECT FROM generate_series(1, 2)";
+    for (format, row) in [("json", json!([])), ("objects", json!({}))] {
+        let answer = raw(format, bare).await.expect(200);
+        assert_eq!((&answer["columns"], &answer["rows"]), (&json!([]), &json!([row, row])), "{answer}");
+        assert_eq!(answer["row_count"], 2);
+    }
+    let lines = raw("ndjson", bare).await.text;
+    assert!(lines.starts_with("{}\n{}\n{\"tidegate\":{\"row_count\":2,") && lines.lines().count() == 3, "{lines}");
+    assert_eq!(raw("csv", bare).await.text, "\r\n\r\n\r\n");
+
+    // A value of type json keeps its line breaks, and is no line of a stream.
+    let forged = r#"SELECT e'{"a":\n{"tidegate":{"row_count":9}}\r\n}'::json AS j"#;
+    let lines = raw("ndjson", forged).await.text;
+    let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [row, end] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&row["j"]["a"]["tidegate"]["row_count"], &end["tidegate"]["row_count"]), (&json!(9), &json!(1)));
 }
 
 #[tokio::test]
@@ -141,16 +166,16 @@ async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
     let owner = server.owner();
     for (kind, real) in [("postgres", test_servers::postgres()), ("mysql", test_servers::mariadb())] {
         let (wrong, gone) = (format!("{kind}-wrong"), format!("{kind}-gone"));
-        let mut spec = source(&wrong, kind, real);
+        let mut spec = source(&wrong, real);
         spec["credentials"]["password"] = json!("not-the-password");
-        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.register(&spec).await;
         let problem = owner.post(&format!("/v1/sources/{wrong}/test"), &json!({})).await;
         problem.problem(502, "source_authentication_failed");
         assert!(!problem.text.contains("not-the-password"));
 
-        let mut spec = source(&gone, kind, real);
+        let mut spec = source(&gone, real);
         spec["connection"][kind]["port"] = json!(1);
-        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.register(&spec).await;
         owner.post(&format!("/v1/sources/{gone}/test"), &json!({})).await.problem(502, "source_unavailable");
         let query = json!({"name": format!("{kind}-unproved"), "description": "d", "source": gone, "statement": "SELECT 1 AS one"});
         let made = owner.post("/v1/queries", &query).await.expect(201);
@@ -158,9 +183,9 @@ async fn a_source_that_cannot_be_used_says_why_and_keeps_its_queries() {
         owner.run(&format!("{kind}-unproved"), json!({})).await.problem(404, "not_found");
 
         // TLS is the default, and a server without it is not spoken to in the clear.
-        let mut spec = source(&format!("{kind}-tls"), kind, real);
+        let mut spec = source(&format!("{kind}-tls"), real);
         spec["connection"][kind].as_object_mut().unwrap().remove("tls");
-        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.register(&spec).await;
         owner.post(&format!("/v1/sources/{kind}-tls/test"), &json!({})).await.problem(502, "source_unavailable");
     }
 }
@@ -171,21 +196,21 @@ async fn a_login_that_may_do_more_than_read_is_told_with_what_takes_it_away() {
     let owner = server.owner();
     let (postgres, mariadb) = (test_servers::postgres(), test_servers::mariadb());
     let warned = async |spec: Json| {
-        let made = owner.post("/v1/sources", &spec).await.expect(201);
+        let made = owner.register(&spec).await;
         let warnings = made["warnings"].as_array().unwrap().iter();
         warnings.map(|warning| warning.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let mut spec = source("pg-admin", "postgres", postgres);
+    let mut spec = source("pg-admin", postgres);
     spec["connection"]["postgres"]["user"] = json!(postgres.admin_user);
     spec["credentials"]["password"] = json!(postgres.admin_password);
     let warnings = warned(spec).await;
     assert!(warnings[0].contains("superuser") && warnings[0].contains("NOSUPERUSER"), "{warnings:?}");
-    let warnings = warned(source("pg-owner", "postgres", postgres)).await;
+    let warnings = warned(source("pg-owner", postgres)).await;
     assert!(warnings.iter().any(|warning| warning.contains("REVOKE CREATE ON SCHEMA public")), "{warnings:?}");
-    let warnings = warned(source("maria-owner", "mysql", mariadb)).await;
+    let warnings = warned(source("maria-owner", mariadb)).await;
     assert!(warnings.iter().any(|warning| warning.contains("REVOKE ALL PRIVILEGES ON")), "{warnings:?}");
 
-    let mut gone = source("pg-gone", "postgres", postgres);
+    let mut gone = source("pg-gone", postgres);
     gone["connection"]["postgres"]["port"] = json!(1);
     assert!(warned(gone).await[0].contains("not known"));
     let file = json!({"name": "file", "connection": {"sqlite": {"path": "flights.sqlite"}}});

@@ -215,7 +215,7 @@ async fn raw_sql_reads_where_the_source_allows_it() {
     assert_eq!(rest["row_count"], 6);
 
     let closed = json!({"name": "closed", "connection": {"sqlite": {"path": "flights.sqlite"}}});
-    owner.post("/v1/sources", &closed).await.expect(201);
+    owner.register(&closed).await;
     owner.post("/v1/execute/raw", &json!({"source": "closed", "sql": "SELECT 1"})).await.problem(403, "forbidden");
 }
 
@@ -246,7 +246,7 @@ async fn sqlite_files_that_are_none_say_so() {
     )
     .unwrap();
     for (name, path) in [("missing", "no-such.sqlite"), ("text", "text.sqlite")] {
-        owner.post("/v1/sources", &json!({"name": name, "connection": {"sqlite": {"path": path}}})).await.expect(201);
+        owner.register(&json!({"name": name, "connection": {"sqlite": {"path": path}}})).await;
         let problem =
             owner.post(&format!("/v1/sources/{name}/test"), &json!({})).await.problem(502, "source_unavailable");
         assert!(problem["detail"].as_str().unwrap().contains(path), "{problem}");

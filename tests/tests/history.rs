@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
 use test_servers::Server;
-use tests::{Client, TestServer};
+use tests::{Client, TestServer, unique};
 
 const SECRET: &str = "argument-that-nobody-keeps";
 
@@ -35,11 +35,6 @@ async fn list(client: &Client, query: &str) -> Vec<Json> {
     panic!("the list has no end");
 }
 
-/// The newest execution.
-async fn newest(client: &Client) -> Json {
-    client.get("/v1/executions?limit=1").await.expect(200)["items"][0].clone()
-}
-
 #[tokio::test]
 async fn an_execution_is_recorded_with_its_timing_and_without_its_arguments() {
     let server = TestServer::start().await;
@@ -47,7 +42,7 @@ async fn an_execution_is_recorded_with_its_timing_and_without_its_arguments() {
     define(&owner, find("find", false)).await;
     let answer = owner.run("find", json!({"carrier": SECRET})).await;
     answer.expect(200);
-    let listed = newest(&owner).await;
+    let listed = owner.newest().await;
     let path = format!("/v1/executions/{}", listed["id"].as_str().unwrap());
     let read = owner.get(&path).await;
     assert_eq!(read.expect(200), listed);
@@ -128,7 +123,7 @@ async fn executions_are_seen_by_those_who_may() {
     let owner = server.owner();
     define(&owner, find("find", true)).await;
     owner.run("find", json!({"carrier": "UA"})).await.expect(200);
-    let theirs = newest(&owner).await["id"].as_str().unwrap().to_owned();
+    let theirs = owner.newest().await["id"].as_str().unwrap().to_owned();
     let viewer = server.with_role("a-viewer", "viewer", json!({})).await;
     assert_eq!(list(&viewer, "").await.len(), 1);
     viewer.get(&format!("/v1/executions/{theirs}")).await.expect(200);
@@ -144,7 +139,7 @@ async fn executions_are_seen_by_those_who_may() {
     let own = own[0]["id"].as_str().unwrap();
     assert_eq!(narrowed.post(&format!("/v1/executions/{own}/rerun"), &Json::Null).await.expect(200)["row_count"], 1);
     assert_eq!(list(&narrowed, "principal=narrowed").await.len(), 2);
-    let key = newest(&owner).await["principal"]["id"].as_str().unwrap().to_owned();
+    let key = owner.newest().await["principal"]["id"].as_str().unwrap().to_owned();
     assert_eq!(list(&narrowed, &format!("principal={key}")).await.len(), 2);
     // Whether there are other keys or queries of these names is not told.
     for name in ["query=find-not", "principal=a-viewer", "principal=nobody", "query=busiest_routes"] {
@@ -168,12 +163,12 @@ async fn an_execution_runs_again_with_the_arguments_that_were_kept() {
     define(&owner, json!({"name": "none", "description": "d", "source": "flights", "statement": "SELECT 1 AS one"}))
         .await;
     let again = async |id: &str| owner.post(&format!("/v1/executions/{id}/rerun"), &Json::Null).await;
-    let id = async || newest(&owner).await["id"].as_str().unwrap().to_owned();
+    let id = async || owner.newest().await["id"].as_str().unwrap().to_owned();
 
     owner.run("kept", json!({"carrier": "UA"})).await.expect(200);
     let kept = id().await;
     assert_eq!(owner.get(&format!("/v1/executions/{kept}")).await.expect(200)["arguments"], json!({"carrier": "UA"}));
-    assert!(newest(&owner).await.get("arguments").is_none(), "a list has no arguments");
+    assert!(owner.newest().await.get("arguments").is_none(), "a list has no arguments");
     assert_eq!(again(&kept).await.expect(200)["rows"], json!([["United Air Lines Inc."]]));
     assert_ne!(id().await, kept);
     let csv = owner.post(&format!("/v1/executions/{kept}/rerun?format=csv"), &Json::Null).await;
@@ -251,13 +246,10 @@ async fn a_plan_of_sqlite_is_a_tree_and_runs_nothing() {
 async fn explains(kind: &str, server: &Server) {
     let tidegate = TestServer::start().await;
     let owner = tidegate.owner();
-    let source = json!({
-        "name": "db", "allow_raw": true, "credentials": {"password": server.password},
-        "connection": {kind: {"host": server.host, "port": server.port, "database": server.database,
-                              "user": server.user, "tls": {"mode": "off"}}},
-    });
-    owner.post("/v1/sources", &source).await.expect(201);
-    let table = format!("explained_{}", std::process::id());
+    let mut source = server.source("db");
+    source["allow_raw"] = json!(true);
+    owner.register(&source).await;
+    let table = unique("explained_");
     let setup = [
         format!("CREATE TABLE {table} (id integer PRIMARY KEY, name varchar(20) NOT NULL)"),
         format!("INSERT INTO {table} VALUES (1, 'one'), (2, 'two'), (3, 'three')"),
@@ -308,7 +300,7 @@ async fn explains(kind: &str, server: &Server) {
     }
     // The session went back as it was: it goes on to read and to write.
     owner.run("insert", json!({"id": 4, "name": "four"})).await.expect(200);
-    let timing = &newest(&owner).await["timing"];
+    let timing = &owner.newest().await["timing"];
     assert!(
         ["queue_us", "connect_us", "first_row_us", "rows_us", "encode_us"].iter().all(|phase| timing[phase].is_u64()),
         "{timing}"

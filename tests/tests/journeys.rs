@@ -1,13 +1,13 @@
 //! What a deployment is for, from the first source to the last answer. The same journeys go through a server of this
 //! process, through the functions on one port, and through a gateway: `TIDEGATE_TEST_URL` and `TIDEGATE_TEST_KEY` say
-//! where. A deployment elsewhere needs `TIDEGATE_TEST_POSTGRES_URL`, a PostgreSQL that it reaches as well.
+//! where. A deployment elsewhere needs `TIDEGATE_TEST_POSTGRES_URL`, a PostgreSQL that it reaches as well, with TLS.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
-use tests::{Client, Deployment};
+use tests::{Client, Deployment, unique, until};
 
 /// How long a function may rely on what it read before another function changed it, and some more.
 const SEEN_EVERYWHERE: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ struct Journey {
 impl Journey {
     async fn begin() -> Self {
         let deployment = Deployment::given_or_started().await;
-        let name = format!("j{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
+        let name = unique("j");
         let postgres = test_servers::postgres();
         let mut connection = sqlx::PgConnection::connect(&postgres.url()).await.unwrap();
         let table = format!(
@@ -31,12 +31,12 @@ impl Journey {
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(table)).execute(&mut connection).await.unwrap();
         let journey = Self { deployment, name };
-        let source = json!({
-            "name": journey.name, "credentials": {"password": postgres.password}, "allow_raw": true,
-            "connection": {"postgres": {"host": postgres.host, "port": postgres.port, "database": postgres.database,
-                                        "user": postgres.user, "tls": {"mode": "off"}}},
-        });
-        journey.owner().post("/v1/sources", &source).await.expect(201);
+        let mut source = postgres.source(&journey.name);
+        source["allow_raw"] = json!(true);
+        if !journey.deployment.is_local {
+            source["connection"]["postgres"]["tls"] = json!({"mode": "verify_full"});
+        }
+        journey.owner().register(&source).await;
         journey.owner().post("/v1/queries", &journey.query("ORDER BY id")).await.expect(201);
         journey
     }
@@ -78,11 +78,7 @@ impl Journey {
 
     /// Lets a change reach every function.
     async fn until(&self, seen: impl AsyncFn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !seen(self).await {
-            assert!(begun.elapsed() < SEEN_EVERYWHERE, "the change is not seen");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        until("a change is seen", SEEN_EVERYWHERE, async || seen(self).await).await;
     }
 }
 

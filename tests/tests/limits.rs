@@ -30,7 +30,7 @@ async fn each_layer_may_be_the_narrowest() {
         let (source, query) = (format!("{narrowest}-source"), format!("{narrowest}-query"));
         let spec = json!({"name": source, "connection": {"sqlite": {"path": "flights.sqlite"}}, "allow_raw": true,
                           "limits": limits("source")});
-        owner.post("/v1/sources", &spec).await.expect(201);
+        owner.register(&spec).await;
         let spec = json!({"name": query, "description": "d", "source": source, "statement": MANY,
                           "limits": limits("query")});
         owner.post("/v1/queries", &spec).await.expect(201);

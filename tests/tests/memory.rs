@@ -14,6 +14,7 @@ use std::{
 use reqwest::Response;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tests::{PATIENCE, found};
 
 /// The byte budget of a call that is answered whole.
 const BUDGET: u64 = 1 << 20;
@@ -88,14 +89,8 @@ impl Measured {
 }
 
 async fn record(path: &Path) -> Json {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Ok(text) = fs::read(path) {
-            return serde_json::from_slice(&text).unwrap();
-        }
-        assert!(Instant::now() < deadline, "the server did not start");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let text = found("the record of a server", PATIENCE, async || fs::read(path).ok()).await;
+    serde_json::from_slice(&text).unwrap()
 }
 
 /// What the statements of a case give.
@@ -221,9 +216,9 @@ async fn a_call_takes_no_more_memory_than_its_budget_allows() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let measured = Measured::start().await;
     let server = |kind: &str, server: &test_servers::Server| {
-        let connection = json!({"host": server.host, "port": server.port, "database": server.database,
-                                "user": server.user, "tls": {"mode": "off"}, "max_sessions": 1});
-        (json!({kind: connection}), json!({"password": server.password}))
+        let mut connection = server.connection();
+        connection[kind]["max_sessions"] = json!(1);
+        (connection, json!({"password": server.password}))
     };
     let sqlite = (json!({"sqlite": {"path": "flights.sqlite", "max_sessions": 1}}), Json::Null);
     let sources = [

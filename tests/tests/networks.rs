@@ -14,16 +14,14 @@ async fn a_source_on_this_machine_is_refused_unless_the_environment_allows_its_n
     let cloud = Cloud::start().await;
     let mut registry = cloud.function(REGISTRY).await;
     let sources = [
-        ("named", "postgres", postgres(), "localhost"),
-        ("decimal", "postgres", postgres(), "2130706433"),
-        ("mapped", "postgres", postgres(), "::ffff:127.0.0.1"),
-        ("hexadecimal", "mysql", mysql(), "0x7f.1"),
+        ("named", postgres(), "localhost"),
+        ("decimal", postgres(), "2130706433"),
+        ("mapped", postgres(), "::ffff:127.0.0.1"),
+        ("hexadecimal", mysql(), "0x7f.1"),
     ];
-    for (name, kind, server, host) in sources {
-        let endpoint = json!({"host": host, "port": server.port, "database": server.database, "user": server.user,
-                              "tls": {"mode": "off"}});
-        let source =
-            json!({"name": name, "connection": {kind: endpoint}, "credentials": {"password": server.password}});
+    for (name, server, host) in sources {
+        let mut source = server.source(name);
+        source["connection"] = server.connection_at(host, server.port);
         registry.call(&Event::new("POST", "/v1/sources").key(&cloud.key).body(source)).await.expect(201);
     }
     let test = |name: &str| Event::new("POST", &format!("/v1/sources/{name}/test")).key(&cloud.key);

@@ -1,8 +1,7 @@
 //! Where a database's complaint stands in the template, and which parameter it is about: at save and at run.
 
 use serde_json::{Value as Json, json};
-use test_servers::Server;
-use tests::{Client, TestServer};
+use tests::TestServer;
 
 /// The column that there is not stands in the second line, behind blocks that become more or less text than they are.
 const MISSPELT: &str = "SELECT {% if since %}{{ since }} AS since, {% endif %}t.id
@@ -39,22 +38,12 @@ fn place_of(template: &str, word: &str) -> (u64, u64) {
     (before.matches('\n').count() as u64 + 1, column as u64 + 1)
 }
 
-async fn add_server(owner: &Client, name: &str, kind: &str, server: &Server) {
-    let source = json!({
-        "name": name,
-        "connection": {kind: {"host": server.host, "port": server.port, "database": server.database,
-                              "user": server.user, "tls": {"mode": "off"}}},
-        "credentials": {"password": server.password},
-    });
-    owner.post("/v1/sources", &source).await.expect(201);
-}
-
 #[tokio::test]
 async fn a_misspelt_column_is_found_in_the_template_at_save_and_at_run() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    add_server(&owner, "pg", "postgres", test_servers::postgres()).await;
-    add_server(&owner, "maria", "mysql", test_servers::mariadb()).await;
+    owner.register(&test_servers::postgres().source("pg")).await;
+    owner.register(&test_servers::mariadb().source("maria")).await;
     for source in ["pg", "maria", "flights"] {
         let refused = owner.post("/v1/queries", &query(source, MISSPELT, &parameters())).await;
         let refused = refused.problem(422, "database_error");
@@ -77,8 +66,8 @@ async fn a_misspelt_column_is_found_in_the_template_at_save_and_at_run() {
 async fn the_page_of_an_ordered_query_does_not_move_its_places() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    add_server(&owner, "pg", "postgres", test_servers::postgres()).await;
-    add_server(&owner, "maria", "mysql", test_servers::mariadb()).await;
+    owner.register(&test_servers::postgres().source("pg")).await;
+    owner.register(&test_servers::mariadb().source("maria")).await;
     for source in ["pg", "maria", "flights"] {
         let mut spec = query(source, MISSPELT_LATER, &parameters());
         spec["order"] = json!([{"column": "id"}]);
@@ -93,7 +82,7 @@ async fn the_page_of_an_ordered_query_does_not_move_its_places() {
 async fn a_syntax_error_of_mariadb_has_its_line_and_column() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    add_server(&owner, "maria", "mysql", test_servers::mariadb()).await;
+    owner.register(&test_servers::mariadb().source("maria")).await;
     let statement = "SELECT\n  {% if wide %}'a much longer text', {% endif %}CAST({{ id }} AS TEXT)";
     let parameters = json!([{"name": "wide", "type": "boolean", "default": false}, {"name": "id", "type": "integer"}]);
     let refused = owner.post("/v1/queries", &query("maria", statement, &parameters)).await;
@@ -105,8 +94,8 @@ async fn a_syntax_error_of_mariadb_has_its_line_and_column() {
 async fn a_parameter_of_the_wrong_type_is_named_at_save_and_at_run() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    add_server(&owner, "pg", "postgres", test_servers::postgres()).await;
-    add_server(&owner, "maria", "mysql", test_servers::mariadb()).await;
+    owner.register(&test_servers::postgres().source("pg")).await;
+    owner.register(&test_servers::mariadb().source("maria")).await;
 
     // The server wants a date where the template has a number.
     let statement = "SELECT 1 AS one\nWHERE {% if wide %}true AND {% endif %}date '2024-01-01' > {{ days }}";

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use sqlx::Connection as _;
 use test_servers::Server;
-use tests::{Answer, Client, TestServer};
+use tests::{Answer, Client, TestServer, unique};
 
 /// Runs raw SQL with this mode.
 async fn raw(client: &Client, source: &str, mode: &str, sql: &str) -> Answer {
@@ -11,12 +11,11 @@ async fn raw(client: &Client, source: &str, mode: &str, sql: &str) -> Answer {
 }
 
 /// A source with both flags, `db`, and one without the second, `readable`.
-async fn register(owner: &Client, connection: &Json, credentials: &Json) {
+async fn register_both(owner: &Client, connection: &Json, credentials: &Json) {
     for (name, writes) in [("db", true), ("readable", false)] {
         let source = json!({"name": name, "connection": connection, "credentials": credentials, "allow_raw": true,
                             "allow_raw_writes": writes});
-        let made = owner.post("/v1/sources", &source).await.expect(201);
-        assert_eq!(made["allow_raw_writes"], writes);
+        assert_eq!(owner.register(&source).await["allow_raw_writes"], writes);
     }
 }
 
@@ -107,12 +106,10 @@ async fn attacks(server: &TestServer, (items, id): (&str, &str), forbidden: &[&s
 /// A server with a source of this kind and its table of items; gives back the table's name.
 async fn with_items(kind: &str, database: &Server) -> (TestServer, String) {
     let server = TestServer::start().await;
-    let connection = json!({kind: {"host": database.host, "port": database.port, "database": database.database,
-                                   "user": database.user, "tls": {"mode": "off"}}});
-    register(&server.owner(), &connection, &json!({"password": database.password})).await;
+    register_both(&server.owner(), &database.connection(), &json!({"password": database.password})).await;
     let tools = json!({"name": "tools", "sources": ["db"], "builtins": ["run_sql"]});
     server.owner().post("/v1/servers", &tools).await.expect(201);
-    let items = format!("raw_writes_{}", std::process::id());
+    let items = unique("raw_writes_");
     let setup = [
         format!("CREATE TABLE {items} (id integer PRIMARY KEY, name varchar(20) NOT NULL)"),
         format!("INSERT INTO {items} VALUES (1, 'one')"),
@@ -181,7 +178,7 @@ async fn raw_writes_to_sqlite_change_rows_and_no_more() {
     let server = TestServer::start().await;
     let owner = server.owner();
     std::fs::copy(server.folder.path().join("flights.sqlite"), server.folder.path().join("own.sqlite")).unwrap();
-    register(&owner, &json!({"sqlite": {"path": "own.sqlite"}}), &Json::Null).await;
+    register_both(&owner, &json!({"sqlite": {"path": "own.sqlite"}}), &Json::Null).await;
     let tools = json!({"name": "tools", "sources": ["db"], "builtins": ["run_sql"]});
     owner.post("/v1/servers", &tools).await.expect(201);
     for table in ["flights", "airlines"] {
@@ -207,7 +204,7 @@ async fn a_source_cannot_allow_raw_writes_without_raw_sql() {
     let problem = owner.post("/v1/sources", &source).await.problem(400, "invalid_request");
     assert_eq!(problem["errors"][0]["field"], "allow_raw_writes");
     source["allow_raw"] = json!(true);
-    owner.post("/v1/sources", &source).await.expect(201);
+    owner.register(&source).await;
     source["allow_raw"] = json!(false);
     owner.put("/v1/sources/db", 1, &source).await.problem(400, "invalid_request");
     // By default it does not.

@@ -96,7 +96,7 @@ async fn what_is_used_is_not_deleted_unless_the_deletion_cascades() {
     let owner = server.owner();
     let file = server.folder.path().join("flights.sqlite");
     let source = json!({"name": "used", "connection": {"sqlite": {"path": file}}});
-    owner.post("/v1/sources", &source).await.expect(201);
+    owner.register(&source).await;
     let mut spec = query("uses");
     spec["source"] = json!("used");
     owner.post("/v1/queries", &spec).await.expect(201);

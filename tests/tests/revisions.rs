@@ -1,10 +1,8 @@
 //! Revisions of queries: drafts, publishing, the way back, what differs, and what is deprecated.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use tests::{Answer, Client, TestServer};
+use tests::{Answer, Client, PATIENCE, TestServer, found};
 
 fn query(statement: &str) -> Json {
     json!({"name": "codes", "description": "airlines by code", "source": "flights", "statement": statement})
@@ -243,7 +241,7 @@ async fn while_the_source_is_away_a_save_is_a_draft_and_what_was_published_keeps
     let server = TestServer::start().await;
     let owner = server.owner();
     let away = server.folder.path().join("away.sqlite");
-    owner.post("/v1/sources", &json!({"name": "away", "connection": {"sqlite": {"path": away}}})).await.expect(201);
+    owner.register(&json!({"name": "away", "connection": {"sqlite": {"path": away}}})).await;
     owner.post("/v1/queries", &query(BY_CODE)).await.expect(201);
     let mut moved = query(BY_NAME);
     moved["source"] = json!("away");
@@ -260,15 +258,12 @@ async fn while_the_source_is_away_a_save_is_a_draft_and_what_was_published_keeps
     assert_eq!(owner.get("/v1/queries/codes").await.expect(200)["version"], 2);
 
     std::fs::copy(server.folder.path().join("flights.sqlite"), &away).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(15);
     // A breaker leaves a source that was away alone for a while.
-    let published = loop {
+    let published = found("a publication", PATIENCE, async || {
         let answer = publish(&owner, 2, json!({})).await;
-        if answer.status == 200 || Instant::now() > deadline {
-            break answer.expect(200);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (answer.status == 200).then(|| answer.json())
+    });
+    let published = published.await;
     assert_eq!(
         (&published["revision"], &published["source"], &published["proof"]),
         (&json!(2), &json!("away"), &json!("described"))
@@ -282,7 +277,7 @@ async fn a_revision_that_cannot_be_proved_is_not_published() {
     let server = TestServer::start().await;
     let owner = server.owner();
     let file = server.folder.path().join("flights.sqlite");
-    owner.post("/v1/sources", &json!({"name": "old", "connection": {"sqlite": {"path": file}}})).await.expect(201);
+    owner.register(&json!({"name": "old", "connection": {"sqlite": {"path": file}}})).await;
     let mut spec = query(BY_CODE);
     spec["source"] = json!("old");
     owner.post("/v1/queries", &spec).await.expect(201);
@@ -295,7 +290,7 @@ async fn a_revision_that_cannot_be_proved_is_not_published() {
     assert_eq!(problem["detail"], "revision 1 cannot be published: there is no source `old`");
     let empty = server.folder.path().join("empty.sqlite");
     std::fs::write(&empty, "").unwrap();
-    owner.post("/v1/sources", &json!({"name": "old", "connection": {"sqlite": {"path": empty}}})).await.expect(201);
+    owner.register(&json!({"name": "old", "connection": {"sqlite": {"path": empty}}})).await;
     let problem = publish(&owner, 2, json!({"revision": 1})).await.problem(422, "database_error");
     assert_eq!(problem["detail"], "revision 1 cannot be published: no such table: airlines");
     assert_eq!(first(&owner).await, running);
@@ -315,7 +310,7 @@ async fn a_draft_is_discarded_and_its_source_is_held_until_then() {
     let owner = server.owner();
     let file = server.folder.path().join("flights.sqlite");
     let source = json!({"name": "other", "connection": {"sqlite": {"path": file}}});
-    owner.post("/v1/sources", &source).await.expect(201);
+    owner.register(&source).await;
     owner.post("/v1/queries", &query(BY_CODE)).await.expect(201);
     owner.delete("/v1/queries/codes/draft", 1).await.problem(400, "invalid_request");
     let mut moved = query(BY_NAME);
@@ -328,7 +323,7 @@ async fn a_draft_is_discarded_and_its_source_is_held_until_then() {
     owner.delete("/v1/sources/other", 1).await.expect(204);
 
     // A cascade takes the draft only: something else of the query runs.
-    owner.post("/v1/sources", &source).await.expect(201);
+    owner.register(&source).await;
     owner.put("/v1/queries/codes?draft=true", 3, &moved).await.expect(200);
     owner.delete("/v1/sources/other?cascade=true", 1).await.expect(204);
     assert_eq!(owner.get("/v1/queries/codes").await.expect(200)["draft"], Json::Null);

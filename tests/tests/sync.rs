@@ -3,23 +3,21 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, PgConnection};
-use tests::{Client, TestServer, proxy::Proxy};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tests::{Client, TestServer, proxy::Proxy, unique};
 
 async fn sync(server: &TestServer, task: &str) -> Json {
     server.server.sync(&json!({"task": task})).await.unwrap_or_else(|failure| panic!("{failure:?}"))
 }
 
-/// Registers the shared PostgreSQL behind a proxy.
-async fn register(owner: &Client, name: &str, port: u16) {
+/// Registers the shared PostgreSQL by way of a proxy before it.
+async fn behind_proxy(owner: &Client, name: &str) -> Proxy {
     let server = test_servers::postgres();
-    let source = json!({
-        "name": name,
-        "connection": {"postgres": {"host": server.host, "port": port, "database": server.database, "user": server.user,
-                                    "tls": {"mode": "off"}}},
-        "credentials": {"password": server.password},
-    });
-    owner.post("/v1/sources", &source).await.expect(201);
+    let proxy = Proxy::before(&server.host, server.port).await;
+    let mut source = server.source(name);
+    source["connection"] = server.connection_at("127.0.0.1", proxy.port);
+    owner.register(&source).await;
+    proxy
 }
 
 async fn health(owner: &Client, source: &str) -> Json {
@@ -30,8 +28,7 @@ async fn health(owner: &Client, source: &str) -> Json {
 async fn a_source_that_goes_down_and_comes_up_again_says_so() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    let mut proxy = Proxy::before(test_servers::postgres().port).await;
-    register(&owner, "shop", proxy.port).await;
+    let mut proxy = behind_proxy(&owner, "shop").await;
     assert_eq!(health(&owner, "shop").await, Json::Null);
 
     assert_eq!(sync(&server, "source_health").await["down"], 0);
@@ -68,8 +65,7 @@ async fn a_source_that_goes_down_and_comes_up_again_says_so() {
 async fn a_silent_source_does_not_hold_up_the_others() {
     let server = TestServer::start().await;
     let owner = server.owner();
-    let proxy = Proxy::before(test_servers::postgres().port).await;
-    register(&owner, "silent", proxy.port).await;
+    let proxy = behind_proxy(&owner, "silent").await;
     proxy.freeze();
     let began = Instant::now();
     let counts = sync(&server, "source_health").await;
@@ -85,24 +81,23 @@ async fn the_catalog_of_a_source_is_that_of_its_last_snapshot() {
     let owner = server.owner();
     let database = test_servers::postgres();
     let mut admin = PgConnection::connect(&database.admin_url()).await.unwrap();
-    for statement in [
-        "CREATE SCHEMA sync_catalog",
-        "CREATE TABLE sync_catalog.orders (id bigint PRIMARY KEY, total numeric NOT NULL)",
-        "COMMENT ON TABLE sync_catalog.orders IS 'what was sold'",
-    ] {
-        sqlx::raw_sql(statement).execute(&mut admin).await.unwrap();
-    }
-    let grant =
-        format!("GRANT USAGE ON SCHEMA sync_catalog TO {0}; GRANT SELECT ON sync_catalog.orders TO {0}", database.user);
-    sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&mut admin).await.unwrap();
-    register(&owner, "shop", database.port).await;
+    // The server may be one that others use, or an earlier run has used.
+    let schema = unique("sync_catalog_");
+    let made = format!(
+        "CREATE SCHEMA {schema}; CREATE TABLE {schema}.orders (id bigint PRIMARY KEY, total numeric NOT NULL); \
+         COMMENT ON TABLE {schema}.orders IS 'what was sold'; \
+         GRANT USAGE ON SCHEMA {schema} TO {0}; GRANT SELECT ON {schema}.orders TO {0}",
+        database.user
+    );
+    sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut admin).await.unwrap();
+    owner.register(&database.source("shop")).await;
 
     let path = "/v1/sources/shop/catalog";
     let none = owner.get(path).await.problem(404, "not_found");
     assert!(none["detail"].as_str().unwrap().contains("/v1/sources/shop/schemas"), "{none}");
     assert_eq!(sync(&server, "catalog_snapshots").await["unreachable"], 0);
 
-    let narrow = format!("{path}?schema=sync_catalog");
+    let narrow = format!("{path}?schema={schema}");
     let first = owner.get(&narrow).await.expect(200);
     let table = &first["schemas"][0]["tables"][0];
     assert_eq!((&table["name"], &table["comment"]), (&json!("orders"), &json!("what was sold")));
@@ -113,7 +108,8 @@ async fn the_catalog_of_a_source_is_that_of_its_last_snapshot() {
     owner.get(&format!("{path}?schemas=x")).await.problem(400, "invalid_request");
     owner.get("/v1/sources/nowhere/catalog").await.problem(404, "not_found");
 
-    sqlx::raw_sql("ALTER TABLE sync_catalog.orders ADD COLUMN paid boolean").execute(&mut admin).await.unwrap();
+    let altered = format!("ALTER TABLE {schema}.orders ADD COLUMN paid boolean");
+    sqlx::raw_sql(AssertSqlSafe(altered)).execute(&mut admin).await.unwrap();
     assert_eq!(sync(&server, "catalog_snapshots").await["changed"], 1);
     let second = owner.get(&narrow).await.expect(200);
     assert_eq!(second["schemas"][0]["tables"][0]["columns"][2]["name"], "paid");

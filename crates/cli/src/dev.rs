@@ -108,7 +108,12 @@ impl LocalServer {
 
 /// Starts a server on a free port, with its data in a folder, for tests.
 pub async fn start_on_free_port(folder: &Path) -> Result<LocalServer, Failure> {
-    LocalServer::start(folder, 0, Environment::default()).await
+    start_in_environment(folder, Environment::default()).await
+}
+
+/// The same in an environment.
+pub async fn start_in_environment(folder: &Path, environment: Environment) -> Result<LocalServer, Failure> {
+    LocalServer::start(folder, 0, environment).await
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Failure> {

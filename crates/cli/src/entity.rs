@@ -1,6 +1,6 @@
 //! Sources, queries and servers in one shape, in which what is declared and what is live can be compared.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,19 @@ pub(crate) async fn live(client: &Client) -> Result<Vec<Live>, Failure> {
         }
     }
     Ok(all)
+}
+
+/// How many of each the tenant may have, by the name of its list.
+pub(crate) type Quotas = HashMap<String, usize>;
+
+/// How many of each the tenant may have.
+pub(crate) async fn quotas(client: &Client) -> Result<Quotas, Failure> {
+    #[derive(Deserialize)]
+    struct Me {
+        quotas: Quotas,
+    }
+    let Me { quotas } = understood(client.get(&["me"]).await?)?;
+    Ok(quotas)
 }
 
 /// What the server adds to what was written.

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::entity::{Desired, Entity, Kind, Live};
+use crate::{
+    entity::{Desired, Entity, Kind, Live, Quotas},
+    failure::Failure,
+};
 
 /// What happens to one entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +115,24 @@ impl<'a> Plan<'a> {
             }));
         }
         Self { changes, unchanged, undeclared: left_alone }
+    }
+
+    /// Makes sure that the tenant may have what there will be before anything is deleted, which comes last.
+    pub(crate) fn expect_room(&self, live: &[Live], quotas: &Quotas) -> Result<(), Failure> {
+        let mut excesses = Vec::new();
+        for kind in Kind::ALL {
+            let list = kind.list();
+            let is_made = |change: &&Change<'_>| change.kind == kind && change.action == Action::Create;
+            let made = self.changes.iter().filter(is_made).count();
+            let all = made + live.iter().filter(|live| live.entity.kind == kind).count();
+            if let Some(most) = quotas.get(list).filter(|most| made > 0 && all > **most) {
+                excesses.push(format!(
+                    "there would be {all} {list} and this tenant may have {most}; delete some first, or ask the operator \
+                     to raise `quotas.{list}`"
+                ));
+            }
+        }
+        if excesses.is_empty() { Ok(()) } else { Err(Failure::message(excesses.join("; "))) }
     }
 
     /// How many changes are of the kind that `is` tells.

@@ -67,6 +67,11 @@ fn what_is_wrong_is_named_with_its_place_its_key_and_what_is_allowed() {
         ("log: info\nhistory_dys: 3\n", "x.yaml:2:1: there is no key `history_dys` here; did you mean `history_days`?"),
         ("budget:\n  row: 3\n", "x.yaml:2:3: `budget`: there is no key `row` here; did you mean `rows`?"),
         ("budget: {rows: many}\n", "x.yaml:1:16: `budget.rows`: expected a whole number, not negative, found a text"),
+        ("quotas: {sources: 0}\n", "x.yaml:1:19: `quotas.sources` must be 1 to 5000"),
+        ("quotas:\n  keys: 5001\n", "x.yaml:2:9: `quotas.keys` must be 1 to 5000"),
+        ("quotas: {queries: -1}\n", "x.yaml:1:19: `quotas.queries`: expected a whole number from 0 to 65535"),
+        ("quotas: {qeuries: 9}\n", "x.yaml:1:10: `quotas`: there is no key `qeuries` here; did you mean `queries`?"),
+        ("quota: {keys: 9}\n", "x.yaml:1:1: there is no key `quota` here; did you mean `quotas`?"),
         ("history_days: 0\n", "x.yaml:1:15: `history_days` must be at least 1"),
         (
             "base_paths: [/a/]\n",
@@ -87,6 +92,9 @@ fn what_is_wrong_is_named_with_its_place_its_key_and_what_is_allowed() {
 #[test]
 fn every_wrong_value_of_a_deployment_is_named() {
     let staging = include_str!("../../../config/environments/staging.yaml");
+    let misspelt = findings("staging.yaml", &staging.replace("    key_rotation:", "    key_rotations:"));
+    let expected = "`deploy.schedules`: `key_rotations` is not known here; did you mean `key_rotation`?";
+    assert!(misspelt.contains(expected), "{misspelt}");
     let text = staging.replace("log_days: 14", "log_days: 15").replace("origins: []", "origins: ['*']");
     let found = findings("production.yaml", &text);
     let lines: Vec<&str> = found.lines().collect();
@@ -112,4 +120,21 @@ fn the_schema_of_each_kind_of_file_is_printed() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(expected) && text.ends_with("}\n"), "{argument}");
     }
+}
+
+#[test]
+fn the_reference_shows_what_is_printed() {
+    let reference = include_str!("../../../docs/reference/configuration.md");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["config", "check", "config/environments/staging.yaml"]).env("TIDEGATE_LOG", "debug");
+    let printed = stdout(&command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).output().unwrap());
+    let shown = reference.lines().skip_while(|line| !line.starts_with("KEY ")).take_while(|line| *line != "```");
+    let shown: Vec<_> = shown.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert!(shown.len() > 3, "{shown:#?}");
+    for line in shown {
+        assert!(printed.contains(&line), "{line}: {printed:#?}");
+    }
+    let staging = include_str!("../../../config/environments/staging.yaml").replace("history_days", "history_dys");
+    let said = findings("staging.yaml", &staging);
+    assert!(reference.contains(&said), "{said}");
 }

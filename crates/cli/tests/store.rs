@@ -140,6 +140,14 @@ fn what_is_wrong_with_an_environment_is_said() {
         Ran::of(tidegate("store status --environment-file").arg(environment("staging.yaml")).output().unwrap());
     let unsigned = unsigned.failed(1);
     assert!(unsigned.contains("there are no AWS credentials: sign in first"), "{unsigned}");
+
+    // As `tidegate config check` says it.
+    let wrong = folder.parent.path().join("wrong.yaml");
+    let staging = fs::read_to_string(environment("staging.yaml")).unwrap();
+    fs::write(&wrong, staging.replace("log_days", "log_dayz")).unwrap();
+    let said = Ran::of(tidegate("store status --environment-file").arg(&wrong).output().unwrap()).failed(1);
+    assert!(said.contains("did you mean `log_days`?"), "{said}");
+    assert_eq!(said, Ran::of(tidegate("config check").arg(&wrong).output().unwrap()).failed(1));
 }
 
 /// A command for a deployment, with credentials and an address where nobody listens.
@@ -158,6 +166,21 @@ fn on_aws(words: &str, file: &Path) -> Command {
 fn a_deployment_that_does_not_answer_is_unavailable() {
     let ran = Ran::of(on_aws("store status", Path::new(&environment("staging.yaml"))).output().unwrap()).failed(1);
     assert!(ran.contains("the store cannot be reached"), "{ran}");
+}
+
+#[test]
+fn what_is_emptied_has_to_be_named() {
+    let mut command = tidegate("store reset");
+    command.envs([
+        ("TIDEGATE_CONFIG", "{}"),
+        ("TIDEGATE_TABLE", "tidegate-production"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ]);
+    let ran = Ran::of(command.stdin(Stdio::null()).output().unwrap()).failed(2);
+    assert!(ran.contains("which tells whether the deployment is protected"), "{ran}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct ServerInfo {
 
 /// One source, with its pool of sessions. Sessions are opened when they are needed first.
 ///
-/// Every method ends by its deadline, with `Timeout`. Errors say `SourceUnavailable` when the server cannot be reached,
+/// Every method ends by its deadline, with `Timeout`, or a tenth of a second later. Errors say `SourceUnavailable` when the server cannot be reached,
 /// `SourceAuthenticationFailed` when it refuses the login, and `DatabaseError` with SQLSTATE and the server's own
 /// message for what it says of a statement: a fault of it has its line and column in the text of the statement, and one
 /// of a value has the placeholder, counted as `$2`, for its field. No message holds a password.
@@ -58,7 +58,8 @@ pub trait Connector: Send + Sync {
     /// Runs a statement and streams its rows into the sink, which comes back with what it took, also after an error.
     ///
     /// A statement of class `Read` runs in a transaction that the engine itself keeps from writing. Any other runs in
-    /// one that is committed when all of it succeeded and rolled back otherwise.
+    /// one that is committed when all of it succeeded and rolled back otherwise. What a session needs to be used again does
+    /// not change the outcome. When the answer to a commit does not come, the error says that it may have happened.
     fn run<S: RowSink + 'static>(
         &self,
         statement: Arc<Statement>,
@@ -75,7 +76,7 @@ pub trait Connector: Send + Sync {
     /// One table with its columns and keys. `NotFound` when there is no such table.
     fn table(&self, schema: &str, table: &str, deadline: Deadline) -> impl Future<Output = Result<TableDetail>> + Send;
 
-    /// Closes every session. Runs under way fail.
+    /// Closes every session. Calls under way and later ones fail with `SourceUnavailable`.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
 

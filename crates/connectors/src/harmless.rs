@@ -7,15 +7,16 @@ use tidegate_statement::Calls;
 
 /// How long an answer of the server is believed. A function may be made, or change, in between.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// How many answers are kept.
-const ANSWERS: u64 = 4_096;
+/// How much memory the answers may take, in bytes. That is room for a thousand statements of a few calls each.
+const MOST: u64 = 256 << 10;
 
 /// Calls that the server said to be harmless a short while ago.
 pub(crate) struct HarmlessCalls(Cache<Arc<Calls>, ()>);
 
 impl HarmlessCalls {
     pub(crate) fn new() -> Self {
-        Self(Cache::builder().max_capacity(ANSWERS).time_to_live(BELIEVED).build())
+        let size = |calls: &Arc<Calls>, (): &()| u32::try_from(calls.size()).unwrap_or(u32::MAX);
+        Self(Cache::builder().max_capacity(MOST).weigher(size).time_to_live(BELIEVED).build())
     }
 
     pub(crate) fn contains(&self, calls: &Arc<Calls>) -> bool {
@@ -24,5 +25,26 @@ impl HarmlessCalls {
 
     pub(crate) fn insert(&self, calls: &Arc<Calls>) {
         self.0.insert(Arc::clone(calls), ());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_statement::{Dialect, Statement};
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let harmless = HarmlessCalls::new();
+        for statement in 0..64 {
+            let calls: Vec<String> = (0..500).map(|call| format!("f{statement}_{call}(1)")).collect();
+            let text = format!("select {}", calls.join(", "));
+            let statement = Statement::raw(&text, Dialect::Postgres).unwrap();
+            harmless.insert(statement.calls());
+        }
+        harmless.0.run_pending_tasks();
+        let entries = harmless.0.entry_count();
+        assert!(harmless.0.weighted_size() <= MOST && (4..64).contains(&entries), "{entries}");
     }
 }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod any;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod bounds;
 pub mod connector;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod harmless;

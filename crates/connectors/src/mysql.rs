@@ -12,20 +12,22 @@ mod privileges;
 mod run;
 mod types;
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tidegate_core::{
-    Error, ErrorCode, Result,
+    Result,
     catalog::{Schema, Table, TableDetail},
     deadline::Deadline,
     result::{Column, RowSink},
     source::{Credentials, Endpoint},
 };
 use tidegate_statement::{Class, Statement};
-use tokio::{sync::watch, time::timeout_at};
 
-use crate::{Connector, ConnectorConfig, ServerInfo};
+use crate::{
+    Connector, ConnectorConfig, ServerInfo,
+    bounds::{self, Closing, hand_back},
+};
 use connect::{Access, Sessions};
 use functions::Functions;
 use lease::Lease;
@@ -35,7 +37,7 @@ use run::Prepared;
 pub struct MysqlConnector {
     sessions: Arc<Sessions>,
     functions: Functions,
-    closed: watch::Sender<bool>,
+    closing: Closing,
 }
 
 impl MysqlConnector {
@@ -43,19 +45,7 @@ impl MysqlConnector {
     pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
         endpoint.check()?;
         let sessions = Arc::new(Sessions::new(endpoint, credentials, config));
-        Ok(Self { sessions, functions: Functions::new(), closed: watch::Sender::new(false) })
-    }
-
-    /// Does `work` unless the deadline passes or the connector is closed before.
-    async fn within<T>(&self, deadline: Deadline, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut closed = self.closed.subscribe();
-        tokio::select! {
-            biased;
-            done = timeout_at(deadline.instant().into(), work) => done.unwrap_or_else(|_| {
-                Err(Error::new(ErrorCode::Timeout, "the deadline passed before the database had answered; narrow the statement or raise the timeout"))
-            }),
-            _ = closed.wait_for(|&closed| closed) => Err(connect::closed()),
-        }
+        Ok(Self { sessions, functions: Functions::new(), closing: Closing::default() })
     }
 
     /// Looks at the server in a session that goes back afterwards.
@@ -65,43 +55,39 @@ impl MysqlConnector {
         deadline: Deadline,
         look: impl AsyncFnOnce(&mut Lease) -> Result<T>,
     ) -> Result<T> {
-        self.within(deadline, async {
+        let looked = self.closing.within(deadline.instant(), async {
             let mut lease = self.sessions.begin(access, deadline).await?;
             let seen = look(&mut lease).await;
-            lease.give_back().await;
-            seen
-        })
-        .await
+            Ok((lease, seen))
+        });
+        let (lease, seen) = looked.await?;
+        hand_back(deadline, lease.give_back()).await;
+        seen
     }
 
-    /// Runs a statement in its transaction. A session that has run more than reads and writes of rows is not given back:
-    /// such a statement may change its variables, its database, its locks.
+    /// Runs a statement in its transaction. What comes after its outcome does not change it.
     async fn run_into<S: RowSink>(&self, statement: &Statement, deadline: Deadline, sink: &mut S) -> Result<()> {
         let arguments = bind::arguments(statement.binds())?;
         let class = statement.class();
-        let ran = self.within(deadline, async {
+        let ran = self.closing.within(deadline.instant(), async {
             let mut lease = self.sessions.begin(access(statement), deadline).await?;
             sink.session_ready();
-            let ran = match self.prepare(&mut lease, statement).await {
+            let result = match self.prepare(&mut lease, statement).await {
                 Ok(prepared) => run::run(&mut lease, prepared, arguments, class, sink).await,
                 Err(error) => Err(error),
             };
-            match ran {
-                Ok(()) if class != Class::Read => Ok(Some(lease)),
-                ran => {
-                    if class <= Class::Write {
-                        lease.give_back().await
-                    } else {
-                        lease.retire().await
-                    }
-                    ran.map(|()| None)
-                }
-            }
+            Ok((lease, result))
         });
-        match ran.await? {
-            Some(lease) => self.commit(lease, class, deadline).await,
-            None => Ok(()),
-        }
+        let (mut lease, result) = ran.await?;
+        let result = match result {
+            Ok(()) if class != Class::Read => {
+                let committed = self.closing.within(deadline.instant(), lease.commit()).await;
+                committed.map_err(bounds::of_commit)
+            }
+            result => result,
+        };
+        hand_back(deadline, end(lease, class)).await;
+        result
     }
 
     /// Prepares a statement, unless it calls what the server says may do more than read. A statement that may write may
@@ -112,25 +98,15 @@ impl MysqlConnector {
         }
         run::prepare(lease, statement).await
     }
+}
 
-    async fn commit(&self, mut lease: Lease, class: Class, deadline: Deadline) -> Result<()> {
-        let committed = self.within(deadline, async {
-            lease.commit().await?;
-            if class <= Class::Write {
-                lease.keep()
-            } else {
-                lease.retire().await
-            }
-            Ok(())
-        });
-        committed.await.map_err(|error| match error.code() {
-            code @ (ErrorCode::Timeout | ErrorCode::SourceUnavailable) => {
-                let message =
-                    "the answer to the commit did not come; look whether the change is there before trying again";
-                Error::new(code, message).with_context(error)
-            }
-            _ => error,
-        })
+/// Ends a session's use. One that has run more than reads and writes of rows is not given back: such a statement may change
+/// its variables, its database, its locks.
+async fn end(lease: Lease, class: Class) {
+    if class <= Class::Write {
+        lease.give_back().await;
+    } else {
+        lease.retire().await;
     }
 }
 
@@ -193,7 +169,7 @@ impl Connector for MysqlConnector {
     }
 
     async fn close(&self) {
-        self.closed.send_replace(true);
+        self.closing.begin();
         self.sessions.close().await;
     }
 }

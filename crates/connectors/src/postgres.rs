@@ -15,7 +15,7 @@ mod readable;
 mod run;
 mod types;
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use sqlx::Row;
@@ -27,18 +27,21 @@ use tidegate_core::{
     source::{Credentials, Endpoint},
 };
 use tidegate_statement::{Class, Statement};
-use tokio::time::timeout_at;
 
 use self::{
     connect::{Session, Sessions},
     functions::Functions,
 };
-use crate::{Connector, ConnectorConfig, ServerInfo};
+use crate::{
+    Connector, ConnectorConfig, ServerInfo,
+    bounds::{self, Closing, hand_back},
+};
 
 /// A PostgreSQL source.
 pub struct PostgresConnector {
     sessions: Sessions,
     functions: Functions,
+    closing: Closing,
 }
 
 impl PostgresConnector {
@@ -47,25 +50,39 @@ impl PostgresConnector {
     /// # Errors
     /// `InvalidRequest` when it can never be connected to.
     pub fn new(endpoint: &Endpoint, credentials: Option<&Credentials>, config: &ConnectorConfig) -> Result<Self> {
-        Sessions::new(endpoint, credentials, config).map(|sessions| Self { sessions, functions: Functions::new() })
+        let sessions = Sessions::new(endpoint, credentials, config)?;
+        Ok(Self { sessions, functions: Functions::new(), closing: Closing::default() })
     }
 
-    /// Runs a statement in its transaction.
-    async fn run_in_session<S: RowSink>(&self, statement: &Statement, deadline: Deadline, sink: &mut S) -> Result<()> {
-        let mut session = self.sessions.begin(statement.class(), deadline).await?;
-        sink.session_ready();
-        let result = match self.require_harmless(&mut session, statement).await {
-            Ok(()) => run::run(&mut session, statement, sink).await,
-            Err(refusal) => Err(refusal),
-        };
+    /// Runs a statement in its transaction. What comes after its outcome does not change it.
+    async fn run_into<S: RowSink>(&self, statement: &Statement, deadline: Deadline, sink: &mut S) -> Result<()> {
+        let ran = self.closing.within(deadline.instant(), async {
+            let mut session = self.sessions.begin(statement.class(), deadline).await?;
+            sink.session_ready();
+            let result = match self.require_harmless(&mut session, statement).await {
+                Ok(()) => run::run(&mut session, statement, sink).await,
+                Err(refusal) => Err(refusal),
+            };
+            Ok((session, result))
+        });
+        let (session, result) = ran.await?;
+        let result = result.map_err(|error| session.judge(error));
         if session.is_running {
             return result;
         }
         if statement.class() == Class::Read || result.is_err() {
-            session.roll_back().await;
+            hand_back(deadline, session.roll_back()).await;
             return result;
         }
-        session.commit().await.map_err(|failure| error::running(&failure, None))
+        self.commit(session, deadline).await
+    }
+
+    async fn commit(&self, mut session: Session, deadline: Deadline) -> Result<()> {
+        let committed = self.closing.within(deadline.instant(), session.commit()).await;
+        if committed.is_ok() {
+            hand_back(deadline, session.reset()).await;
+        }
+        committed.map_err(bounds::of_commit)
     }
 
     /// Refuses what the server says may do more than read. A statement that may write may call what it likes.
@@ -78,19 +95,16 @@ impl PostgresConnector {
 
     /// Asks something that only reads.
     async fn ask<T>(&self, deadline: Deadline, question: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        within(deadline, async {
+        let asked = self.closing.within(deadline.instant(), async {
             let mut session = self.sessions.begin(Class::Read, deadline).await?;
             let answer = question(&mut session).await;
-            session.roll_back().await;
-            answer
-        })
-        .await
+            Ok((session, answer))
+        });
+        let (session, answer) = asked.await?;
+        let answer = answer.map_err(|error| session.judge(error));
+        hand_back(deadline, session.roll_back()).await;
+        answer
     }
-}
-
-/// Ends work at its deadline. What it had begun is dropped, and with it the session, which cancels its statement.
-async fn within<T>(deadline: Deadline, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout_at(deadline.instant().into(), work).await.unwrap_or_else(|_| Err(error::timeout()))
 }
 
 impl Connector for PostgresConnector {
@@ -135,7 +149,7 @@ impl Connector for PostgresConnector {
         deadline: Deadline,
         mut sink: S,
     ) -> (S, Result<()>) {
-        let result = within(deadline, self.run_in_session(&statement, deadline, &mut sink)).await;
+        let result = self.run_into(&statement, deadline, &mut sink).await;
         (sink, result)
     }
 
@@ -152,6 +166,7 @@ impl Connector for PostgresConnector {
     }
 
     async fn close(&self) {
+        self.closing.begin();
         self.sessions.close().await;
     }
 }

@@ -17,7 +17,7 @@ mod lock;
 mod run;
 mod types;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tidegate_core::{
@@ -32,17 +32,16 @@ use tokio::{
     runtime::Handle,
     sync::OwnedSemaphorePermit,
     task::{self, JoinHandle},
-    time::timeout_at,
 };
 
-use crate::{Connector, ConnectorConfig, ServerInfo};
+use crate::{
+    Connector, ConnectorConfig, ServerInfo,
+    bounds::{self, GRACE},
+};
 use call::{AbandonOnDrop, Call};
 use connect::{Pool, Session};
 use lent::Lent;
 use lock::Access;
-
-/// How long a thread may take to notice that its call is over.
-const STOPPING: Duration = Duration::from_millis(100);
 
 /// One SQLite file.
 ///
@@ -68,8 +67,8 @@ impl SqliteConnector {
         self.on_thread(permit, deadline, move |pool, call| pool.with_session(access, call, work)).await
     }
 
-    /// Runs a job on a thread that may block. The job is told to stop when the deadline passes or the future is
-    /// dropped, and holds its permit until it has stopped. One that does not stop soon is not waited for.
+    /// Runs a job on a thread that may block. The job is told to stop when the deadline passes, the pool is closed or the
+    /// future is dropped, and holds its permit until it has stopped. One that does not stop soon is not waited for.
     async fn on_thread<T: Send + 'static>(
         &self,
         permit: OwnedSemaphorePermit,
@@ -78,15 +77,19 @@ impl SqliteConnector {
     ) -> Result<T> {
         let pool = Arc::clone(&self.pool);
         let call = pool.call(deadline);
-        let _abandon = AbandonOnDrop(Arc::clone(&call));
+        let abandon = AbandonOnDrop(Arc::clone(&call));
         let running = task::spawn_blocking(move || {
             let outcome = job(&pool, &call);
             drop(permit);
             outcome
         });
-        timeout_at((deadline.instant() + STOPPING).into(), outcome(running))
-            .await
-            .unwrap_or_else(|_| Err(call::timed_out()))
+        // The thread gets a moment to notice the deadline by itself.
+        let ended = self.pool.closing().within(deadline.instant() + GRACE, async { Ok(outcome(running).await) });
+        match ended.await {
+            Ok(outcome) => outcome,
+            Err(error) if abandon.0.abandon() => Err(error),
+            Err(error) => Err(bounds::of_commit(error)),
+        }
     }
 }
 
@@ -157,7 +160,7 @@ impl Connector for SqliteConnector {
             })
         };
         let result = self.on_thread(permit, deadline, job).await;
-        match lent.take_back() {
+        match lent.take_back().await {
             Some(sink) => (sink, result),
             // Nobody else takes it back.
             None => std::future::pending().await,
@@ -180,5 +183,77 @@ impl Connector for SqliteConnector {
 
     async fn close(&self) {
         self.pool.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Mutex, mpsc},
+        time::{Duration, Instant},
+    };
+
+    use tempfile::TempDir;
+    use tidegate_core::{ErrorCode, result::Flow, value::Cell};
+    use tidegate_statement::Dialect;
+
+    use super::*;
+
+    /// Keeps the last cell.
+    #[derive(Default)]
+    struct Last(String);
+
+    #[async_trait::async_trait]
+    impl RowSink for Last {
+        fn columns(&mut self, _: Vec<Column>) -> Result<()> {
+            Ok(())
+        }
+
+        fn cell(&mut self, cell: Cell<'_>) {
+            self.0 = format!("{cell:?}");
+        }
+
+        fn end_row(&mut self) -> Flow {
+            Flow::Continue(())
+        }
+    }
+
+    fn connector(folder: &TempDir) -> SqliteConnector {
+        rusqlite::Connection::open(folder.path().join("t")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        let config = ConnectorConfig { sqlite_root: folder.path().to_owned(), ..ConnectorConfig::default() };
+        SqliteConnector::new(&SqliteFile { path: "t".into(), max_sessions: 1 }, &config).unwrap()
+    }
+
+    async fn run(connector: &SqliteConnector, text: &str, milliseconds: u64) -> Result<String> {
+        let statement = Arc::new(Statement::raw(text, Dialect::Sqlite).unwrap());
+        let deadline = Deadline::after(Instant::now(), Duration::from_millis(milliseconds));
+        let (last, ran) = connector.run(statement, deadline, Last::default()).await;
+        ran.map(|()| last.0)
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_takes_too_long_is_not_said_to_have_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let connector = connector(&folder);
+        let (begun, on_begun) = mpsc::channel();
+        let (go_on, on_go_on) = mpsc::channel::<()>();
+        let on_go_on = Mutex::new(on_go_on);
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(20));
+        let hooked = connector.with_session(Access::Write, deadline, |session| {
+            session.connection().commit_hook(Some(move || {
+                begun.send(()).unwrap();
+                on_go_on.lock().unwrap().recv().unwrap();
+                false
+            }));
+            Ok(())
+        });
+        hooked.await.unwrap();
+
+        let error = run(&connector, "INSERT INTO t VALUES (1)", 300).await.unwrap_err();
+        on_begun.try_recv().expect("it commits");
+        assert_eq!(error.code(), ErrorCode::Timeout);
+        assert!(error.message().starts_with("the answer to the commit did not come"), "{error}");
+        go_on.send(()).unwrap();
+        assert_eq!(run(&connector, "SELECT count(*) FROM t", 20_000).await.unwrap(), "Integer(1)");
     }
 }

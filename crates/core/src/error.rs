@@ -25,7 +25,7 @@ pub enum ErrorCode {
     InvalidStatement,
     /// The statement does more than the caller's way of running it allows.
     StatementNotAllowed,
-    /// The cursor was edited, has expired, or belongs to another query, version or set of arguments.
+    /// The cursor was edited, has expired, or belongs to another query, revision or set of arguments.
     InvalidCursor,
     /// No principal: the credentials are missing, unknown, expired or revoked.
     Unauthenticated,
@@ -123,6 +123,16 @@ impl Fault {
     /// A fault of a field or argument.
     pub fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { message: message.into(), field: Some(field.into()), ..Self::default() }
+    }
+
+    /// A fault at a byte of a text, at its end when it is not that long.
+    pub fn at_offset(text: &str, offset: usize, message: impl Into<String>) -> Self {
+        let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let from_one = |before: usize| u32::try_from(before + 1).unwrap_or(u32::MAX);
+        let line = from_one(before.bytes().filter(|byte| *byte == b'\n').count());
+        let column = from_one(before.get(line_start..).unwrap_or_default().chars().count());
+        Self::at(line, column, message)
     }
 
     /// A fault at a line and column, both from 1.
@@ -294,6 +304,21 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_counts_lines_and_characters_from_one() {
+        let text = "SELECT 'é',\n  x";
+        let place = |offset| {
+            let fault = Fault::at_offset(text, offset, "wrong");
+            (fault.line.unwrap(), fault.column.unwrap())
+        };
+        assert_eq!((place(0), place(6)), ((1, 1), (1, 7)));
+        let e = "SELECT 'é".len();
+        // The second half of a character is in it.
+        assert_eq!((place(e), place(e - 1), place(e - 2)), ((1, 10), (1, 9), (1, 9)));
+        assert_eq!((place(text.len() - 4), place(text.len() - 3), place(text.len() - 1)), ((1, 12), (2, 1), (2, 3)));
+        assert_eq!((place(text.len()), place(999)), ((2, 4), (2, 4)));
+    }
 
     #[test]
     fn the_time_to_wait_is_rounded_up_to_whole_seconds() {

@@ -21,7 +21,7 @@ pub enum HealthStatus {
 /// What the last check of a source found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceHealth {
-    /// When it was checked.
+    /// When the check began.
     pub checked_at: DateTime<Utc>,
     /// Whether it could be reached.
     pub status: HealthStatus,

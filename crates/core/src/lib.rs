@@ -17,11 +17,13 @@ pub mod policy;
 pub mod ports;
 pub mod principal;
 pub mod query;
+pub mod quota;
 pub mod result;
 pub mod rotation;
 pub mod server;
 pub mod snapshot;
 pub mod source;
+pub mod task;
 pub mod tenant;
 pub mod value;
 

@@ -188,8 +188,8 @@ pub fn may_see_server(principal: &Principal, server: &Server) -> bool {
         && (principal.scope.is_everything() || principal.scope.servers.contains(&server.spec.name))
 }
 
-/// A permit to run raw SQL that only reads. Directly it takes an editor; through a server that offers `run_sql` on the source, whose
-/// author granted it, a runner. The source has to allow it either way.
+/// A permit to run raw SQL that only reads. Directly it takes an editor; through a server that offers `run_sql` on the
+/// source, whose author granted it, a runner. The source has to allow it either way.
 pub fn permit_raw(principal: &Arc<Principal>, source: &Arc<Source>, server: Option<&Server>) -> Result<Permit<RunRaw>> {
     see_source(principal, source, server, Builtin::RunSql)?;
     allowed(source.allow_raw, source, "raw SQL", "allow_raw")?;

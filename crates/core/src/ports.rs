@@ -105,6 +105,9 @@ pub struct Filter {
 /// The most entities of one page of a list.
 pub const MAX_PAGE: usize = 100;
 
+/// The most entities that are counted: the names of so many fit one answer of the store.
+pub const MAX_COUNT: u16 = 5_000;
+
 /// One page of a list, in the order of ids, which is the order of making.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
@@ -114,9 +117,14 @@ pub struct Page<T> {
     pub next: Option<Uuid>,
 }
 
-/// Storage of one kind of entity. All reads see every write that was acknowledged before.
+/// Storage of one kind of entity. Reads see every write that was acknowledged before; where a memory is in front of the
+/// store, those of other processes a moment later.
 #[async_trait]
 pub trait Repository<T: Entity>: Send + Sync {
+    /// The same storage without a memory in front of its reads, for who must not be a moment late. What is read and
+    /// written through it is seen at once by who shares the memory.
+    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<T>>;
+
     /// Stores a new entity. `AlreadyExists` when the name is taken, `NotFound` when something it refers to is gone.
     async fn create(&self, entity: &T) -> Result<()>;
 
@@ -136,6 +144,9 @@ pub trait Repository<T: Entity>: Send + Sync {
 
     /// A page of at most `limit` (1 to [`MAX_PAGE`]) entities after the id `after`.
     async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>>;
+
+    /// How many entities there are, counted up to `at_most` (1 to [`MAX_COUNT`]) in one step.
+    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16>;
 
     /// Stores the next version of an entity, whose `version` is one more than the stored one.
     /// `VersionConflict` when it is not, `NotFound` when it or something it refers to is gone.

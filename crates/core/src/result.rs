@@ -70,8 +70,8 @@ pub type Flow = ControlFlow<()>;
 
 /// Receives one result set, row by row, and enforces the budget while it does.
 ///
-/// The order of calls is `admitted`, `session_ready`, `columns`, then for each row one `cell` a column and `end_row`, with `drain` whenever
-/// [`RowSink::wants_drain`] says so. After `end_row` returned `Break` nothing more may be sent.
+/// The order of calls is `admitted`, `session_ready`, `columns`, then for each row one `cell` a column and `end_row`, with
+/// `drain` whenever [`RowSink::wants_drain`] says so. After `end_row` returned `Break` nothing more may be sent.
 #[async_trait]
 pub trait RowSink: Send {
     /// Says that the source lets the call in, which waits for a session next. Connectors do not call it.

@@ -134,6 +134,7 @@ mod tests {
             name: "flights".parse().unwrap(),
             description: String::new(),
             connection: Connection::Sqlite(SqliteFile { path: String::new(), max_sessions: 1 }),
+            connection_since: None,
             secret: Some(SecretRef::new(tenant, id, Uuid::new_v7(saved))),
             tags: Vec::new(),
             limits: Limits::default(),

@@ -28,7 +28,7 @@ pub struct SchemaContent {
 /// The last snapshot of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CatalogSnapshot {
-    /// When the source was looked at last.
+    /// When the last look at the source began.
     pub taken_at: DateTime<Utc>,
     /// Since when each look has found the same.
     pub changed_at: DateTime<Utc>,

@@ -244,6 +244,9 @@ pub struct Source {
     pub description: String,
     /// Where it is.
     pub connection: Connection,
+    /// Since when it is there; none when it was never elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_since: Option<DateTime<Utc>>,
     /// Where its secrets are, when it has any.
     pub secret: Option<SecretRef>,
     /// Words to find it by.
@@ -266,6 +269,13 @@ pub struct Source {
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Source {
+    /// Whether a look at it that began then was a look at where it is now, and not at where it was before.
+    pub fn was_here_at(&self, began_at: DateTime<Utc>) -> bool {
+        self.connection_since.is_none_or(|since| began_at >= since)
+    }
 }
 
 impl Entity for Source {

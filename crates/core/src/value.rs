@@ -28,6 +28,10 @@ pub enum Value {
     Json(serde_json::Value),
 }
 
+/// The largest whole number that every client of JSON reads exactly (RFC 8259 §6). One further from 0 is written as a
+/// string.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
 /// One cell of a result, borrowed from the driver's row.
 ///
 /// Whatever has no variant here reaches the sink as [`Cell::Text`] in the database's own notation.

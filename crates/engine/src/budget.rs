@@ -44,6 +44,8 @@ pub struct BudgetedSink<E> {
     order: Option<OrderKey>,
     outlet: Option<mpsc::Sender<Result<Bytes>>>,
     columns: Vec<Column>,
+    /// Whether the encoder was told of the columns.
+    is_headed: bool,
     row_clock: RowClock,
     progress: Arc<Progress>,
     /// Whether nobody takes what is handed on.
@@ -78,6 +80,7 @@ impl<E: Encoder> BudgetedSink<E> {
             order,
             outlet,
             columns: Vec::new(),
+            is_headed: false,
             row_clock: RowClock::default(),
             progress,
             is_abandoned: false,
@@ -149,9 +152,9 @@ impl<E: Encoder> BudgetedSink<E> {
         (self.encoder, self.out)
     }
 
-    /// Makes the result of a statement that brought no columns: one row that says how many rows it changed.
+    /// Makes the result of a statement that brought no columns and no rows: one row that says how many rows it changed.
     pub fn settle(&mut self) {
-        if !self.columns.is_empty() {
+        if self.is_headed {
             return;
         }
         let columns = match self.affected {
@@ -162,8 +165,7 @@ impl<E: Encoder> BudgetedSink<E> {
             }],
             None => Vec::new(),
         };
-        self.encoder.columns(&mut self.out, &columns);
-        self.columns = columns;
+        self.head(columns);
         if let Some(affected) = self.affected {
             self.encoder.begin_row(&mut self.out, true);
             self.encoder.cell(&mut self.out, 0, Cell::Unsigned(affected));
@@ -172,8 +174,18 @@ impl<E: Encoder> BudgetedSink<E> {
         }
     }
 
+    /// Writes what stands before the rows.
+    fn head(&mut self, columns: Vec<Column>) {
+        self.encoder.columns(&mut self.out, &columns);
+        self.columns = columns;
+        self.is_headed = true;
+    }
+
     fn begin_row(&mut self) {
         self.row_clock.row_begins();
+        if !self.is_headed {
+            self.head(Vec::new());
+        }
         self.taking = self.skip == 0 && self.rows < self.budget.rows;
         if self.taking {
             self.row_start = self.out.len();
@@ -258,15 +270,14 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
 
     fn columns(&mut self, columns: Vec<Column>) -> Result<()> {
         self.progress.note(|moments| &mut moments.answered);
-        // A statement without a result set is settled when it has ended.
+        // A statement without a result set is settled when it has ended. PostgreSQL has rows without columns as well.
         if columns.is_empty() {
             return Ok(());
         }
         if let Some(order) = &mut self.order {
             order.locate(&columns)?;
         }
-        self.encoder.columns(&mut self.out, &columns);
-        self.columns = columns;
+        self.head(columns);
         Ok(())
     }
 
@@ -300,15 +311,15 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
 
     async fn drain(&mut self) -> Flow {
         let Some(outlet) = &self.outlet else { return Flow::Continue(()) };
+        // The deadline may drop this while it waits. What was not handed on by then still belongs to the page.
+        let Ok(place) = outlet.reserve().await else {
+            self.is_abandoned = true;
+            return Flow::Break(());
+        };
         let chunk = std::mem::take(&mut self.out);
         self.sent += chunk.len() as u64;
-        match outlet.send(Ok(Bytes::from(chunk))).await {
-            Ok(()) => Flow::Continue(()),
-            Err(_) => {
-                self.is_abandoned = true;
-                Flow::Break(())
-            }
-        }
+        place.send(Ok(Bytes::from(chunk)));
+        Flow::Continue(())
     }
 
     fn affected(&mut self, rows: u64) {
@@ -320,15 +331,76 @@ impl<E: Encoder> RowSink for BudgetedSink<E> {
 mod tests {
     use std::time::Instant;
 
+    use futures::FutureExt;
+    use tidegate_core::result::ColumnType;
+
     use super::*;
-    use crate::{encode::Json, timing::Moments};
+    use crate::{
+        encode::{Json, Ndjson},
+        timing::Moments,
+    };
+
+    type Outlet = mpsc::Sender<Result<Bytes>>;
+
+    fn sink<E: Encoder>(encoder: E, budget: Budget, outlet: Option<Outlet>) -> BudgetedSink<E> {
+        let now = Instant::now();
+        let progress = Arc::new(Progress::of(Moments::of(now, now)));
+        BudgetedSink::new(encoder, budget, 0, None, outlet, progress)
+    }
+
+    #[test]
+    fn what_waits_for_a_slow_reader_at_the_deadline_is_not_lost() {
+        let (outlet, mut inlet) = mpsc::channel(1);
+        let budget = Budget { rows: u64::MAX, ..Budget::default() };
+        let mut sink = sink(Ndjson::default(), budget, Some(outlet));
+        let column = Column { name: "number".to_owned(), kind: ColumnType::Integer, database_type: None };
+        RowSink::columns(&mut sink, vec![column]).unwrap();
+        let mut drained = Vec::new();
+        let mut number = 0;
+        while drained.len() < 2 {
+            sink.cell(Cell::Integer(number));
+            assert!(sink.end_row().is_continue());
+            number += 1;
+            if sink.wants_drain() {
+                drained.push(sink.drain().now_or_never());
+            }
+        }
+        assert_eq!(drained, [Some(Flow::Continue(())), None], "the reader takes one chunk and no more");
+        sink.cut_by_time();
+        let (rows, bytes) = (sink.rows(), sink.bytes());
+        let summary = Summary { row_count: rows, truncated: None, next_cursor: None, elapsed: Duration::ZERO };
+        let (_, rest) = sink.finish(&summary);
+        let text = [&*inlet.try_recv().unwrap().unwrap(), &*rest].concat();
+        let text = String::from_utf8(text).unwrap();
+        let mut lines = text.lines();
+        for expected in 0..number {
+            assert_eq!(lines.next(), Some(&*format!("{{\"number\":{expected}}}")));
+        }
+        let last = lines.next().unwrap();
+        assert!(last.starts_with("{\"tidegate\""), "{last}");
+        assert_eq!((rows, bytes), (number.unsigned_abs(), (text.len() - last.len() - 1) as u64));
+    }
+
+    #[test]
+    fn rows_without_columns_are_rows() {
+        let mut sink = sink(Json, Budget::default(), None);
+        RowSink::columns(&mut sink, Vec::new()).unwrap();
+        for _ in 0..2 {
+            assert!(sink.end_row().is_continue());
+        }
+        sink.affected(2);
+        sink.settle();
+        let summary = Summary { row_count: sink.rows(), truncated: None, next_cursor: None, elapsed: Duration::ZERO };
+        let (_, body) = sink.finish(&summary);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["columns"], serde_json::json!([]));
+        assert_eq!((&body["rows"], &body["row_count"]), (&serde_json::json!([[], []]), &serde_json::json!(2)));
+    }
 
     #[test]
     fn a_row_that_is_over_the_budget_is_not_encoded_to_its_end() {
         let budget = Budget { bytes: 1_000, cell_bytes: 400, ..Budget::default() };
-        let now = Instant::now();
-        let progress = Arc::new(Progress::of(Moments::of(now, now)));
-        let mut sink = BudgetedSink::new(Json, budget, 0, None, None, progress);
+        let mut sink = sink(Json, budget, None);
         for _ in 0..1_000 {
             sink.cell(Cell::Text(&"x".repeat(300)));
         }

@@ -100,6 +100,12 @@ impl Call {
     pub(crate) fn dialect(&self) -> Dialect {
         self.statement.dialect()
     }
+
+    /// Whether a stream of it is cancelled when its reader goes away. What may write is done in whole, whoever reads what
+    /// it gives back.
+    fn ends_with_its_reader(&self) -> bool {
+        self.statement.class() == Class::Read
+    }
 }
 
 impl Engine {
@@ -162,7 +168,7 @@ impl Engine {
             order: &revision.spec.order,
             binding: Binding {
                 tenant: permit.tenant(),
-                subject: Subject::Query { id: *query, version: revision.number },
+                subject: Subject::Query { id: *query, revision: revision.number },
                 arguments: arguments.hash(),
             },
             limits: revision.spec.limits,
@@ -189,7 +195,7 @@ impl Engine {
             order: &[],
             binding: Binding {
                 tenant: permit.tenant(),
-                subject: Subject::Raw { source: source.id, fingerprint: statement.fingerprint() },
+                subject: Subject::Raw { source: source.id, fingerprint: statement.fingerprint().to_owned() },
                 arguments: [0; 32],
             },
             limits: Limits::default(),
@@ -212,6 +218,7 @@ impl Engine {
     ) -> Result<Call> {
         let Rules { mode, order, binding, limits, max_estimate, query, server, kept } = rules;
         statement.require(mode)?;
+        let fingerprint = statement.fingerprint().to_owned();
         let max_estimate = max_estimate.on(source)?;
         let budget = (self.parts.budget.narrowed(&source.limits).narrowed(&limits))
             .narrowed(&principal.limits)
@@ -230,7 +237,6 @@ impl Engine {
         } else {
             (statement, 0)
         };
-        let fingerprint = statement.fingerprint();
         Ok(Call {
             statement: Arc::new(statement),
             skip,
@@ -262,6 +268,7 @@ impl Engine {
         encoder: E,
         outlet: Option<mpsc::Sender<Result<Bytes>>>,
     ) -> Result<Answer<E>> {
+        let ends_with_its_reader = call.ends_with_its_reader();
         let Call { statement, skip, offset, order, binding, pageable, budget, deadline, connector, began, .. } = call;
         let progress = Arc::new(Progress::of(Moments::of(began, self.parts.clock.instant())));
         let recorder = Recorder::new(&self.parts, call.record, Arc::clone(&progress));
@@ -277,8 +284,7 @@ impl Engine {
             Err(refusal) => (sink, Err(refusal)),
         };
         let outcome = match outcome {
-            // A write is done in whole, whoever reads what it gives back.
-            Ok(()) if sink.is_abandoned() && pageable => {
+            Ok(()) if sink.is_abandoned() && ends_with_its_reader => {
                 Err(Error::new(ErrorCode::Cancelled, "the reader of the stream went away before its end"))
             }
             Ok(()) => sink.ensure_progress(),
@@ -319,13 +325,14 @@ impl Engine {
         let (outlet, mut inlet) = mpsc::channel(CHUNKS_AHEAD);
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            tokio::select! {
-                ended = engine.collect(call, encoder, Some(outlet.clone())) => {
-                    let _ = outlet.send(ended.map(|answer| Bytes::from(answer.body))).await;
-                }
+            let ends_with_its_reader = call.ends_with_its_reader();
+            let run = engine.collect(call, encoder, Some(outlet.clone()));
+            let ended = tokio::select! {
+                ended = run => ended,
                 // Dropping the run cancels it, so a reader that went away leaves a record and no statement behind.
-                () = outlet.closed() => {}
-            }
+                () = outlet.closed(), if ends_with_its_reader => return,
+            };
+            let _ = outlet.send(ended.map(|answer| Bytes::from(answer.body))).await;
         });
         let first = inlet.recv().await.ok_or_else(|| Error::internal("a streamed call ended without a word"))??;
         Ok(RowStream { first: Some(first), rest: inlet })

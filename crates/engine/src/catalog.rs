@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use tidegate_connectors::{Connector, ServerInfo};
 use tidegate_core::{
-    ErrorCode, Result,
+    Error, ErrorCode, Result,
     budget::Limits,
     catalog::{Schema, Table, TableDetail},
     deadline::Deadline,
@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// What the login of a source may do beyond reading. A source out of reach says so in their place: it is registered
-    /// all the same. `InvalidRequest` when its settings can never work.
+    /// all the same. `InvalidRequest` when its settings can never work, `Unavailable` when its credentials cannot be read.
     pub async fn privilege_warnings(&self, source: &Source) -> Result<Vec<String>> {
         let limits = Limits { time_ms: NonZeroU64::new(PROBE_MS), ..source.limits };
         let deadline = self.deadline(&self.parts.budget.narrowed(&limits));
@@ -43,12 +43,7 @@ impl Engine {
             }
             Err(error) => Err(error),
         };
-        match warnings {
-            Err(error) if error.code() != ErrorCode::InvalidRequest => {
-                Ok(vec![format!("the privileges of the login are not known: {}", error.message())])
-            }
-            known => known,
-        }
+        warnings.or_else(unknown)
     }
 
     /// The schemas of a source.
@@ -70,5 +65,30 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<TableDetail> {
         self.pools.get(&permit.action().source).await?.table(schema, table, deadline).await
+    }
+}
+
+/// The warning in place of what a source did not tell. What is wrong with the request or with Tidegate is no matter of the
+/// source, and stays an error.
+fn unknown(error: Error) -> Result<Vec<String>> {
+    match error.code() {
+        ErrorCode::InvalidRequest | ErrorCode::Unavailable | ErrorCode::Internal => Err(error),
+        _ => Ok(vec![format!("the privileges of the login are not known: {}", error.message())]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_source_says_becomes_a_warning() {
+        for code in [ErrorCode::SourceUnavailable, ErrorCode::SourceAuthenticationFailed, ErrorCode::Timeout] {
+            let warnings = unknown(Error::new(code, "it is away")).unwrap();
+            assert_eq!(warnings, ["the privileges of the login are not known: it is away"]);
+        }
+        for code in [ErrorCode::InvalidRequest, ErrorCode::Unavailable, ErrorCode::Internal] {
+            assert_eq!(unknown(Error::new(code, "the vault is away")).unwrap_err().code(), code);
+        }
     }
 }

@@ -25,6 +25,9 @@ pub(crate) async fn hold(
     connector: &impl Connector,
     deadline: Deadline,
 ) -> Result<()> {
+    if statement.runs_what_it_explains() {
+        return Err(refusal("`EXPLAIN ANALYZE` runs what it explains; leave `ANALYZE` out"));
+    }
     // SHOW, DESCRIBE and EXPLAIN go through no tables and have no plans.
     if statement.class() == Class::Read && !statement.is_query() {
         return Ok(());

@@ -1,5 +1,7 @@
 //! Where a page ends, for queries that declare the columns they are ordered by.
 
+use std::mem;
+
 use tidegate_core::{
     Error, ErrorCode, Result,
     query::OrderColumn,
@@ -26,8 +28,9 @@ impl OrderKey {
     /// Finds the columns in the result.
     pub(crate) fn locate(&mut self, columns: &[Column]) -> Result<()> {
         self.places = self.names.iter().map(|name| locate(name, columns)).collect::<Result<_>>()?;
-        let missing = || Err(Error::internal("a row ended before its order columns"));
-        self.row.resize_with(self.places.len(), missing);
+        for row in [&mut self.row, &mut self.kept] {
+            row.resize_with(self.places.len(), || Err(Error::internal("a row ended before its order columns")));
+        }
         Ok(())
     }
 
@@ -42,7 +45,7 @@ impl OrderKey {
 
     /// Says that the row under way belongs to the page.
     pub(crate) fn keep(&mut self) {
-        self.kept.clone_from(&self.row);
+        mem::swap(&mut self.kept, &mut self.row);
     }
 
     /// The position behind the last row. An error when a value of it cannot order pages, such as a NULL.
@@ -61,4 +64,37 @@ pub(crate) fn locate(name: &str, columns: &[Column]) -> Result<(usize, ColumnTyp
             format!("the result has no column `{name}` to order by; it has {}", known.join(", ")),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(rows: &[(i64, bool)]) -> Result<Position> {
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnType::Integer, database_type: None };
+        let order = [serde_json::from_value(serde_json::json!({"column": "id"})).unwrap()];
+        let mut key = OrderKey::of(&order);
+        key.locate(&[column("other"), column("id")]).unwrap();
+        for (id, is_kept) in rows {
+            key.take(0, Cell::Integer(0));
+            key.take(1, Cell::Integer(*id));
+            if *is_kept {
+                key.keep();
+            }
+        }
+        key.into_position()
+    }
+
+    #[test]
+    fn the_next_page_begins_after_the_last_row_that_was_kept() {
+        let after = |position: Result<Position>| match position.unwrap() {
+            Position::After(key) => format!("{key:?}"),
+            Position::Offset(_) => panic!("it is ordered"),
+        };
+        let two = after(key(&[(2, true)]));
+        assert_ne!(two, after(key(&[(1, true)])));
+        assert_eq!(after(key(&[(1, true), (2, true), (3, false)])), two);
+        assert_eq!(after(key(&[(4, true), (3, true), (2, true)])), two);
+        assert_eq!(key(&[]).unwrap_err().code(), ErrorCode::Internal);
+    }
 }

@@ -1,10 +1,12 @@
 //! The record of an execution, written however it ends.
 
 use std::{
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -18,7 +20,7 @@ use tidegate_core::{
     principal::{Caller, Principal},
     result::Truncated,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::coop::unconstrained};
 
 use crate::{
     engine::EngineParts,
@@ -101,7 +103,7 @@ impl Recorder {
     /// Records how the execution ended.
     pub(crate) async fn ended(mut self, ended: Ended) -> Result<()> {
         match self.take(ended) {
-            Some(execution) => self.executions.record(execution).await,
+            Some(execution) => Recording::of(&self.executions, execution).await,
             None => Ok(()),
         }
     }
@@ -144,14 +146,182 @@ impl Drop for Recorder {
             truncated: None,
             error: Some(error),
         };
-        // Without a runtime the process is ending, and so is the history.
-        if let (Some(execution), Ok(runtime)) = (self.take(ended), Handle::try_current()) {
-            let executions = Arc::clone(&self.executions);
-            runtime.spawn(async move {
-                if let Err(error) = executions.record(execution).await {
-                    tracing::error!(?error, "a cancelled execution is missing in the history");
-                }
-            });
+        if let Some(execution) = self.take(ended) {
+            drop(Recording::of(&self.executions, execution));
         }
+    }
+}
+
+/// An execution on its way into the history. Dropped, it goes on without whoever waited for it.
+struct Recording(Option<Pin<Box<dyn Future<Output = Result<()>> + Send>>>);
+
+impl Recording {
+    fn of(executions: &Arc<dyn Executions>, execution: Execution) -> Self {
+        let executions = Arc::clone(executions);
+        Self(Some(Box::pin(async move { executions.record(execution).await })))
+    }
+}
+
+impl Future for Recording {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(writing) = &mut self.0 else { return Poll::Ready(Ok(())) };
+        let written = ready!(writing.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(written)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and so is the history.
+        let (Some(writing), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
+        let mut writing = Box::pin(async move {
+            if let Err(error) = writing.await {
+                tracing::error!(?error, "an execution is missing in the history");
+            }
+        });
+        // A history that only queues it does so here, however much of its turn this task has used up: whoever ended the
+        // call may wait for what is queued before any other task comes to run.
+        let mut context = Context::from_waker(Waker::noop());
+        if pin!(unconstrained(writing.as_mut())).poll(&mut context).is_pending() {
+            runtime.spawn(writing);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures::FutureExt;
+    use tidegate_core::{
+        budget::Limits,
+        execution::{ExecutionFilter, ExecutionPage},
+        id::{ApiKeyId, TenantId},
+        principal::{Role, Scope},
+    };
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A history that writes when it is let.
+    struct Slow {
+        writes: Semaphore,
+        written: Mutex<Vec<Execution>>,
+    }
+
+    #[async_trait]
+    impl Executions for Slow {
+        async fn record(&self, execution: Execution) -> Result<()> {
+            self.writes.acquire().await.unwrap().forget();
+            self.written.lock().unwrap().push(execution);
+            Ok(())
+        }
+
+        async fn page(&self, _: TenantId, _: &ExecutionFilter, _: Option<&str>, _: usize) -> Result<ExecutionPage> {
+            unimplemented!()
+        }
+
+        async fn by_id(&self, _: TenantId, _: ExecutionId) -> Result<Option<Execution>> {
+            unimplemented!()
+        }
+    }
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+
+        fn instant(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    impl Ids for Fixed {
+        fn uuid(&self) -> Uuid {
+            Uuid::nil()
+        }
+
+        fn random(&self, _: &mut [u8]) -> Result<()> {
+            unimplemented!()
+        }
+    }
+
+    fn recorder(executions: &Arc<Slow>) -> Recorder {
+        let principal = Principal {
+            tenant: TenantId::from_uuid(Uuid::nil()),
+            tenant_name: "demo".parse().unwrap(),
+            caller: Caller::ApiKey(ApiKeyId::from_uuid(Uuid::nil())),
+            role: Role::Owner,
+            scope: Scope::default(),
+            limits: Limits::default(),
+        };
+        let record = Record {
+            principal: Arc::new(principal),
+            request: None,
+            query: None,
+            server: None,
+            source: SourceId::from_uuid(Uuid::nil()),
+            fingerprint: String::new(),
+            started_at: DateTime::UNIX_EPOCH,
+            arguments: None,
+        };
+        let now = Instant::now();
+        Recorder {
+            executions: Arc::<Slow>::clone(executions),
+            clock: Arc::new(Fixed),
+            ids: Arc::new(Fixed),
+            record: Some(record),
+            progress: Arc::new(Progress::of(Moments::of(now, now))),
+        }
+    }
+
+    fn slow(writes: usize) -> Arc<Slow> {
+        Arc::new(Slow { writes: Semaphore::new(writes), written: Mutex::default() })
+    }
+
+    /// Waits until there is one record, and gives back how its execution ended.
+    async fn recorded(executions: &Slow) -> Option<ErrorCode> {
+        let began = Instant::now();
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(10), "there is no record");
+            if let [execution] = executions.written.lock().unwrap().as_slice() {
+                return execution.error;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn ended() -> Ended {
+        Ended { timing: Timing::default(), rows: 1, bytes: 2, truncated: None, error: None }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_while_it_is_recorded_leaves_the_record() {
+        let executions = slow(0);
+        let waiting = recorder(&executions).ended(ended()).now_or_never();
+        assert!(waiting.is_none(), "the history is slow");
+        executions.writes.add_permits(1);
+        assert_eq!(recorded(&executions).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_recorded_at_once_by_a_history_that_does_not_wait() {
+        let executions = slow(1);
+        drop(recorder(&executions));
+        assert_eq!(executions.written.lock().unwrap().len(), 1);
+        assert_eq!(recorded(&executions).await, Some(ErrorCode::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_recorded_later_by_a_history_that_waits() {
+        let executions = slow(0);
+        drop(recorder(&executions));
+        executions.writes.add_permits(1);
+        assert_eq!(recorded(&executions).await, Some(ErrorCode::Cancelled));
     }
 }

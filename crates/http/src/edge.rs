@@ -1,7 +1,7 @@
-//! The layers around a router, in their order: request id and log line, problems, the end of the platform's time, what
-//! the gateway can carry, the size of bodies, panics.
+//! The layer around the routes of a router: request id and log line, problems, the end of the platform's time, what the
+//! gateway can carry, the size of bodies, panics. It is one, because every layer wraps every route of its own.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -10,28 +10,25 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
 use tidegate_core::{Error, ErrorCode, ports::Ids};
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
-    Problem, gateway,
+    PlatformDeadline, Problem,
+    gateway::{Gateway, fit},
     problem::{Shape, render},
     request_id::{HEADER, assign},
-    request_timeout,
+    request_timeout::end_in_time,
 };
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Puts the layers around a router. What no route answers becomes a problem too.
+/// Puts the edge around a router. What no route answers becomes a problem too.
 pub fn layered(router: Router, ids: Arc<dyn Ids>) -> Router {
     router
         .fallback(async || Problem(Error::new(ErrorCode::NotFound, "there is no such route; see /docs")))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(gateway::fit))
-        .layer(middleware::from_fn(request_timeout::end_in_time))
         .layer(middleware::from_fn_with_state(ids, answer))
 }
 
@@ -40,14 +37,15 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
     let id = assign(&ids, &mut request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let shape = Shape::on(request.uri().path());
     // It is part of every line, also where only errors are logged.
     let span = tracing::error_span!("request", request_id = %id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = bounded(request, next).instrument(span.clone()).await;
     let _entered = span.enter();
 
     if let Some(error) = unexplained(&response, &method) {
         let allow = response.headers().get(header::ALLOW).cloned();
-        response = render(&error, response.status(), id, Shape::default());
+        response = render(&error, response.status(), id, shape);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -57,7 +55,6 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
             ErrorCode::Internal | ErrorCode::Unavailable => tracing::error!(?error, "request failed"),
             _ => tracing::debug!(?error, "request refused"),
         }
-        let shape = response.extensions_mut().remove::<Shape>().unwrap_or_default();
         response = render(&error, response.status(), id, shape);
     }
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -71,6 +68,17 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
         "answered"
     );
     response
+}
+
+/// The answer of the route, unless it comes too late, panics, or cannot be carried.
+async fn bounded(mut request: Request, next: Next) -> Response {
+    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+    let deadline = request.extensions().get::<PlatformDeadline>().copied();
+    let gateway = request.extensions().get::<Gateway>().copied();
+    // What a panic leaves half done belongs to its call, which is over.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = async move { answer.await.unwrap_or_else(|panic| panicked(&*panic)) };
+    fit(end_in_time(answer, deadline).await, gateway).await
 }
 
 /// The error of a refusal that the framework wrote by itself: no body, or plain text.
@@ -90,11 +98,78 @@ fn unexplained(response: &Response, method: &Method) -> Option<Error> {
     Some(Error::new(ErrorCode::InvalidRequest, message))
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let what = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a message");
     Problem(Error::internal(format_args!("panic: {what}"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        time::{Duration, Instant},
+    };
+
+    use axum::{
+        body::{Body, to_bytes},
+        routing::get,
+    };
+    use serde_json::Value as Json;
+    use tidegate_core::deadline::Deadline;
+    use tower::ServiceExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    struct OneId;
+
+    impl Ids for OneId {
+        fn uuid(&self) -> Uuid {
+            Uuid::nil()
+        }
+
+        fn random(&self, _buffer: &mut [u8]) -> tidegate_core::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The status and the body of the answer to a call that has a tenth of a second and a gateway of 100 bytes.
+    async fn answered(method: Method, path: &str) -> (StatusCode, Json) {
+        let mut router = Router::new();
+        for start in ["/v1", "/t/{tenant}/mcp"] {
+            router = router
+                .route(&format!("{start}/late"), get(pending::<()>))
+                .route(&format!("{start}/panic"), get(async || -> () { panic!("a fault") }))
+                .route(&format!("{start}/large"), get(async || "x".repeat(101)));
+        }
+        let mut request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let deadline = Deadline::after(Instant::now(), Duration::from_millis(400));
+        request.extensions_mut().insert(PlatformDeadline(deadline));
+        request.extensions_mut().insert(Gateway::Buffered(100));
+        let response = layered(router, Arc::new(OneId)).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        (parts.status, serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_the_edge_refuses_has_the_shape_of_its_path() {
+        for (last, method, status, code, rpc_code) in [
+            ("late", Method::GET, 504, "timeout", -32603),
+            ("panic", Method::GET, 500, "internal", -32603),
+            ("large", Method::GET, 422, "limit_exceeded", -32600),
+            ("large", Method::DELETE, 405, "invalid_request", -32600),
+            ("nothing", Method::GET, 404, "not_found", -32600),
+        ] {
+            let (told, problem) = answered(method.clone(), &format!("/v1/{last}")).await;
+            assert_eq!((told.as_u16(), &problem["code"]), (status, &code.into()), "{problem}");
+            let (told, message) = answered(method, &format!("/t/demo/mcp/{last}")).await;
+            assert_eq!((told.as_u16(), &message["error"]["data"]), (status, &problem));
+            assert_eq!((&message["jsonrpc"], &message["id"]), (&"2.0".into(), &Json::Null));
+            assert_eq!(message["error"]["code"], rpc_code);
+        }
+    }
 }

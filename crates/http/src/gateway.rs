@@ -5,9 +5,7 @@
 
 use axum::{
     body::{Body, HttpBody, to_bytes},
-    extract::Request,
-    http::header,
-    middleware::Next,
+    http::{Extensions, header},
     response::{IntoResponse, Response},
 };
 use tidegate_core::{Error, ErrorCode, Result};
@@ -30,10 +28,20 @@ impl Gateway {
     pub const LAMBDA_BUFFERED: Self = Self::Buffered(6 * 1024 * 1024 - 16 * 1024);
 }
 
+/// Refuses what is answered by a stream, before it is done, where the gateway of the request does not carry one.
+/// `InvalidRequest`.
+pub fn expect_streams(request: &Extensions) -> Result<()> {
+    match request.get::<Gateway>() {
+        Some(Gateway::Buffered(_)) => Err(Error::new(
+            ErrorCode::InvalidRequest,
+            "this gateway does not carry streams: ask for another format than `ndjson`, or call the streaming URL",
+        )),
+        Some(Gateway::Streaming) | None => Ok(()),
+    }
+}
+
 /// Replaces an answer that its gateway cannot carry by an error that says what to do.
-pub async fn fit(request: Request, next: Next) -> Response {
-    let gateway = request.extensions().get::<Gateway>().copied();
-    let response = next.run(request).await;
+pub(crate) async fn fit(response: Response, gateway: Option<Gateway>) -> Response {
     match gateway {
         Some(Gateway::Buffered(limit)) => within(response, limit).await.unwrap_or_else(|e| Problem(e).into_response()),
         Some(Gateway::Streaming) | None => response,
@@ -45,19 +53,24 @@ async fn within(response: Response, limit: usize) -> Result<Response> {
     if body.size_hint().exact().is_none() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
         return Err(Error::new(
             ErrorCode::InvalidRequest,
-            "this gateway does not carry streams: ask for another format than `ndjson`, or call the streaming URL",
+            "this gateway does not carry streams, and what the call changes may have been done: \
+             call the streaming URL",
         ));
     }
     let body = to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
-    if written_as_json(&body) > limit {
+    // A shorter one fits however it is written.
+    if body.len() > limit / MOST_WRITTEN && written_as_json(&body) > limit {
         return Err(Error::new(
             ErrorCode::LimitExceeded,
-            "the answer is larger than this gateway carries (6 MB): lower `limits.bytes` and go on with `next_cursor`, \
-             or call the streaming URL",
+            "the answer is larger than this gateway carries (6 MB), and what the call changes may have been done: \
+             lower `limits.bytes` and go on with `next_cursor`, or call the streaming URL",
         ));
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
+
+/// The most bytes that a byte takes in a JSON string.
+const MOST_WRITTEN: usize = 6;
 
 /// How many bytes a body takes as a JSON string; in base64 when it is not text.
 fn written_as_json(body: &[u8]) -> usize {
@@ -70,7 +83,7 @@ fn written_as_json(body: &[u8]) -> usize {
 const fn written_byte(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0x00..=0x1f => 6,
+        0x00..=0x1f => MOST_WRITTEN,
         _ => 1,
     }
 }
@@ -79,19 +92,13 @@ const fn written_byte(byte: u8) -> usize {
 mod tests {
     use std::convert::Infallible;
 
-    use axum::{Router, body::Bytes, http::StatusCode, middleware, routing::get};
+    use axum::{body::Bytes, http::StatusCode};
     use futures::stream;
-    use tower::ServiceExt;
 
     use super::*;
 
-    async fn answer(gateway: Option<Gateway>, body: fn() -> Body) -> (StatusCode, Option<Error>, Bytes) {
-        let router = Router::new().route("/", get(async move || body())).layer(middleware::from_fn(fit));
-        let mut request = Request::new(Body::empty());
-        if let Some(gateway) = gateway {
-            request.extensions_mut().insert(gateway);
-        }
-        let mut response = router.oneshot(request).await.unwrap();
+    async fn answer(gateway: Option<Gateway>, body: impl Into<Body>) -> (StatusCode, Option<Error>, Bytes) {
+        let mut response = fit(Response::new(body.into()), gateway).await;
         let problem = response.extensions_mut().remove::<Problem>().map(|problem| problem.0);
         (response.status(), problem, to_bytes(response.into_body(), usize::MAX).await.unwrap())
     }
@@ -99,16 +106,14 @@ mod tests {
     #[tokio::test]
     async fn what_fits_is_left_as_it_is() {
         for gateway in [None, Some(Gateway::Streaming), Some(Gateway::Buffered(5))] {
-            let (status, problem, body) = answer(gateway, || Body::from("12345")).await;
+            let (status, problem, body) = answer(gateway, "12345").await;
             assert_eq!((status, problem.is_none(), &*body), (StatusCode::OK, true, &b"12345"[..]));
         }
     }
 
     #[tokio::test]
     async fn an_answer_that_is_too_long_as_json_is_refused() {
-        for body in
-            [|| Body::from("123456"), || Body::from("1\"2\n"), || Body::from("\u{1}"), || Body::from(vec![255; 4])]
-        {
+        for body in [&b"123456"[..], b"1\"2\n", b"\x01", &[255; 4]] {
             let (_, problem, _) = answer(Some(Gateway::Buffered(5)), body).await;
             assert_eq!(problem.unwrap().code(), ErrorCode::LimitExceeded);
             let (status, problem, _) = answer(Some(Gateway::Streaming), body).await;
@@ -118,22 +123,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_refused_by_a_gateway_that_buffers() {
-        let stream = || Body::from_stream(stream::iter([Ok::<_, Infallible>("row")]));
+        let stream = Body::from_stream(stream::iter([Ok::<_, Infallible>("row")]));
         let (_, problem, _) = answer(Some(Gateway::LAMBDA_BUFFERED), stream).await;
-        assert!(problem.unwrap().message().contains("streaming URL"));
+        assert!(problem.unwrap().message().contains("may have been done"));
+        let of = |gateway: Option<Gateway>| {
+            gateway.into_iter().fold(Extensions::new(), |mut extensions, gateway| {
+                extensions.insert(gateway);
+                extensions
+            })
+        };
+        assert!(expect_streams(&of(Some(Gateway::LAMBDA_BUFFERED))).is_err());
+        assert!(expect_streams(&of(Some(Gateway::Streaming))).is_ok() && expect_streams(&of(None)).is_ok());
     }
 
     #[tokio::test]
     async fn an_answer_in_pieces_that_says_its_length_is_no_stream() {
-        let answer = async || {
-            let pieces = stream::iter([Ok::<_, Infallible>("12"), Ok("345")]);
-            ([(header::CONTENT_LENGTH, "5")], Body::from_stream(pieces))
-        };
-        let router = Router::new().route("/", get(answer)).layer(middleware::from_fn(fit));
-        let mut request = Request::new(Body::empty());
-        request.extensions_mut().insert(Gateway::Buffered(5));
-        let response = router.oneshot(request).await.unwrap();
+        let pieces = stream::iter([Ok::<_, Infallible>("12"), Ok("345")]);
+        let response = ([(header::CONTENT_LENGTH, "5")], Body::from_stream(pieces)).into_response();
+        let response = fit(response, Some(Gateway::Buffered(5))).await;
         assert_eq!(to_bytes(response.into_body(), usize::MAX).await.unwrap(), "12345");
+    }
+
+    #[test]
+    fn no_body_of_a_sixth_of_the_limit_is_too_long() {
+        for byte in 0..=0xff {
+            let body = vec![byte; 10];
+            assert!(written_as_json(&body) <= 10 * MOST_WRITTEN, "{byte}");
+        }
     }
 
     #[test]

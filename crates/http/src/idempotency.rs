@@ -102,8 +102,23 @@ fn hash(secret: &str, parts: &[&[u8]]) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-/// What this request made when it came before. `NotFound` when that is deleted since.
-pub async fn made_before<T: Entity>(
+/// Begins a creation: gives what this request made when it came before, and otherwise makes sure that there is room for
+/// another. `NotFound` when what it made is deleted since.
+pub async fn begin<T: Entity>(
+    repository: &dyn Repository<T>,
+    tenant: TenantId,
+    request: Option<&IdempotentRequest>,
+    room: impl Future<Output = Result<()>>,
+) -> Result<Option<Arc<T>>> {
+    if let Some(made) = made_before(repository, tenant, request).await? {
+        return Ok(Some(made));
+    }
+    let Err(full) = room.await else { return Ok(None) };
+    // The same request may have come twice at once, and the other one taken the last room.
+    made_before(repository, tenant, request).await?.map(Some).ok_or(full)
+}
+
+async fn made_before<T: Entity>(
     repository: &dyn Repository<T>,
     tenant: TenantId,
     request: Option<&IdempotentRequest>,

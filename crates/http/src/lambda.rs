@@ -55,8 +55,8 @@ type Reply = FunctionResponse<Whole, Chunks>;
 pub struct Lambda {
     /// The routes.
     pub router: Router,
-    /// What is done after every call. Between calls nothing runs, for the environment is frozen.
-    pub settle: Settle,
+    /// What is done after every call, if anything: between calls nothing runs, for the environment is frozen.
+    pub settle: Option<Settle>,
     /// Whether the function URL streams (`RESPONSE_STREAM`). An HTTP API never does.
     pub url_streams: bool,
     /// What paths may begin with that is not the router's, such as `/tidegate`: the base paths of custom domains.
@@ -64,9 +64,10 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// Serves events until the environment ends.
-    pub async fn run(self) -> Result<()> {
-        on_shutdown(Arc::clone(&self.settle)).await?;
+    /// Does `start`, then serves events until the environment ends.
+    pub async fn run(self, start: BoxFuture<'_, ()>) -> Result<()> {
+        let ((), registered) = tokio::join!(start, on_shutdown(self.settle.clone()));
+        registered?;
         let lambda = Arc::new(self);
         let serve = service_fn(move |event: LambdaEvent<Event>| {
             let lambda = Arc::clone(&lambda);
@@ -84,7 +85,7 @@ impl Lambda {
         request.extensions_mut().insert(PlatformDeadline(deadline));
         // A router never fails: what goes wrong becomes an answer.
         let Ok(response) = self.router.clone().oneshot(request).await;
-        let settled = settled_by(Arc::clone(&self.settle), deadline);
+        let settled = settled_by(self.settle.clone(), deadline);
         if is_streamed { Ok(stream(response, settled)) } else { whole(response, settled).await }
     }
 }
@@ -109,7 +110,8 @@ async fn whole(response: Response, settled: impl Future<Output = ()>) -> Result<
 }
 
 /// Settles, but no longer than the answer can wait.
-async fn settled_by(settle: Settle, deadline: Deadline) {
+async fn settled_by(settle: Option<Settle>, deadline: Deadline) {
+    let Some(settle) = settle else { return };
     let left = deadline.remaining(Instant::now()).saturating_sub(SEND);
     if timeout(left, settle()).await.is_err() {
         tracing::error!("the time of the call passed before everything was written");
@@ -127,19 +129,25 @@ fn deadline(told: u64) -> Deadline {
     Deadline::after(Instant::now(), left)
 }
 
-/// Has `settle` done when the environment ends. Lambda tells its end (SIGTERM) only to those who registered.
-async fn on_shutdown(settle: Settle) -> Result<()> {
+/// Ends when the environment does, and has `settle` done before. Lambda tells its end (SIGTERM) only to those who
+/// registered, which costs a start some requests, so only those do that have something to settle.
+async fn on_shutdown(settle: Option<Settle>) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let is_registered = settle.is_some();
     tokio::spawn(async move {
         terminated.recv().await;
-        if timeout(SHUTDOWN, settle()).await.is_err() {
+        if let Some(settle) = settle
+            && timeout(SHUTDOWN, settle()).await.is_err()
+        {
             tracing::error!("the environment ended before everything was written");
         }
         std::process::exit(0);
     });
-    match Extension::new().with_events(&[]).with_extension_name(EXTENSION).register().await {
-        Ok(extension) => drop(tokio::spawn(extension.run())),
-        Err(error) => tracing::debug!(%error, "the end of the environment will not be told"),
+    if is_registered {
+        match Extension::new().with_events(&[]).with_extension_name(EXTENSION).register().await {
+            Ok(extension) => drop(tokio::spawn(extension.run())),
+            Err(error) => tracing::debug!(%error, "the end of the environment will not be told"),
+        }
     }
     Ok(())
 }

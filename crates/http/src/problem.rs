@@ -32,36 +32,30 @@ impl IntoResponse for Problem {
     }
 }
 
-/// An error on its way to the edge, from a route that speaks JSON-RPC: its clients read a body only in that shape.
-#[derive(Clone, Debug)]
-pub struct RpcProblem(pub Problem);
-
-impl<E: Into<Problem>> From<E> for RpcProblem {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for RpcProblem {
-    fn into_response(self) -> Response {
-        let mut response = self.0.into_response();
-        response.extensions_mut().insert(Shape::JsonRpc);
-        response
-    }
-}
-
 /// How the body of an error answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
     /// `application/problem+json`.
-    #[default]
     Problem,
     /// A JSON-RPC error without an id, with the problem as its data.
     JsonRpc,
 }
 
-/// The code of a JSON-RPC message that could not be taken (JSON-RPC 2.0 §5.1).
+impl Shape {
+    /// That of every answer on a path. The endpoints of MCP are at `/t/{tenant}/mcp` and below; their clients read a
+    /// body only as JSON-RPC.
+    pub(crate) fn on(path: &str) -> Self {
+        let mut parts = path.split('/').skip(1);
+        match (parts.next(), parts.nth(1)) {
+            (Some("t"), Some("mcp")) => Self::JsonRpc,
+            _ => Self::Problem,
+        }
+    }
+}
+
+/// The codes of a JSON-RPC message that could not be taken, and of one that was and failed (JSON-RPC 2.0 §5.1).
 const INVALID_REQUEST: i32 = -32600;
+const INTERNAL_ERROR: i32 = -32603;
 
 /// The body of an error answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,7 +107,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// Writes the answer of a problem.
-pub fn render(error: &Error, status: StatusCode, request_id: RequestId, shape: Shape) -> Response {
+pub(crate) fn render(error: &Error, status: StatusCode, request_id: RequestId, shape: Shape) -> Response {
     let body = ProblemBody {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
@@ -127,7 +121,8 @@ pub fn render(error: &Error, status: StatusCode, request_id: RequestId, shape: S
     let (media_type, text) = match shape {
         Shape::Problem => ("application/problem+json", serde_json::to_vec(&body)),
         Shape::JsonRpc => {
-            let error = json!({"code": INVALID_REQUEST, "message": error.message(), "data": body});
+            let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
+            let error = json!({"code": code, "message": error.message(), "data": body});
             ("application/json", serde_json::to_vec(&json!({"jsonrpc": "2.0", "id": null, "error": error})))
         }
     };
@@ -142,4 +137,19 @@ pub fn render(error: &Error, status: StatusCode, request_id: RequestId, shape: S
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_of_mcp_speak_json_rpc() {
+        for path in ["/t/demo/mcp", "/t/demo/mcp/", "/t/demo/mcp/flights", "/t//mcp", "/t/demo/mcp/flights/more"] {
+            assert_eq!(Shape::on(path), Shape::JsonRpc, "{path}");
+        }
+        for path in ["/", "", "/t", "/t/mcp", "/t/demo/mcpx", "/v1/t/demo/mcp", "/v1/mcp/mcp", "/t/a/b/mcp"] {
+            assert_eq!(Shape::on(path), Shape::Problem, "{path}");
+        }
+    }
 }

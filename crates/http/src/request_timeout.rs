@@ -6,9 +6,8 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRequestParts, Request},
+    extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use tidegate_core::{Error, ErrorCode, Result, deadline::Deadline};
@@ -26,7 +25,8 @@ pub const MARGIN: Duration = Duration::from_millis(500);
 /// a call that ends by itself says more.
 const LAST_MARGIN: Duration = Duration::from_millis(300);
 
-/// When the platform ends the process, whatever it is doing then. A layer puts it into the extensions of a request.
+/// When the platform ends the process, whatever it is doing then. Where there is such a moment, it is in the extensions
+/// of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlatformDeadline(pub Deadline);
 
@@ -82,10 +82,13 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestTimeout {
 
 /// Ends a call that is still under way when the platform's time is all but over: the platform would end the process, and
 /// the caller would not learn why.
-pub(crate) async fn end_in_time(request: Request, next: Next) -> Response {
-    let Some(PlatformDeadline(deadline)) = request.extensions().get().copied() else { return next.run(request).await };
+pub(crate) async fn end_in_time(
+    answer: impl Future<Output = Response>,
+    deadline: Option<PlatformDeadline>,
+) -> Response {
+    let Some(PlatformDeadline(deadline)) = deadline else { return answer.await };
     let left = deadline.remaining(Instant::now()).saturating_sub(LAST_MARGIN);
-    match timeout(left, next.run(request)).await {
+    match timeout(left, answer).await {
         Ok(response) => response,
         Err(_) => {
             let passed = "the time that a call may take has passed; what it changes may or may not have been done";
@@ -98,14 +101,7 @@ pub(crate) async fn end_in_time(request: Request, next: Next) -> Response {
 mod tests {
     use std::future::pending;
 
-    use axum::{
-        Router,
-        body::Body,
-        http::{HeaderName, HeaderValue},
-        middleware,
-        routing::get,
-    };
-    use tower::ServiceExt;
+    use axum::http::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -138,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_layer_lowers_the_time_of_every_request() {
+    async fn the_platform_s_time_lowers_what_the_caller_asked() {
         let platform = PlatformDeadline(Deadline::after(Instant::now(), Duration::from_secs(60)));
         let taken = async |asked: Option<&str>, platform: Option<PlatformDeadline>| {
             let mut request = axum::http::Request::new(());
@@ -156,11 +152,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_without_an_end_ends_before_the_platform_s_time() {
-        let router = Router::new().route("/", get(pending::<()>)).layer(middleware::from_fn(end_in_time));
-        let mut request = Request::new(Body::empty());
         let deadline = Deadline::after(Instant::now(), LAST_MARGIN + Duration::from_millis(20));
-        request.extensions_mut().insert(PlatformDeadline(deadline));
-        let response = router.oneshot(request).await.unwrap();
+        let response = end_in_time(pending(), Some(PlatformDeadline(deadline))).await;
         assert!(Instant::now() < deadline.instant());
         assert_eq!(response.extensions().get::<Problem>().unwrap().0.code(), ErrorCode::Timeout);
     }

@@ -17,12 +17,17 @@ const SECRET_PREFIX: &str = "TIDEGATE_SECRET_PREFIX";
 const MASTER_KEY_SECRET: &str = "TIDEGATE_MASTER_KEY_SECRET";
 /// The variable with the KMS key that new secrets are encrypted with; without it Secrets Manager uses its own.
 const KMS_KEY: &str = "TIDEGATE_KMS_KEY";
+/// The variable with the days for which a deleted secret can be brought back; without it one is gone at once.
+const RECOVERY_DAYS: &str = "TIDEGATE_SECRET_RECOVERY_DAYS";
 /// The variable with the addresses of the deployment, separated by commas.
 const URLS: &str = "TIDEGATE_URLS";
 /// The variable that says whether the function URL streams: `true` or `false`.
 const URL_STREAMS: &str = "TIDEGATE_URL_STREAMS";
 /// The variable with the address of a server to use in place of AWS (AWS SDKs, "service-specific endpoints").
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// The days for which what is deleted of a protected deployment can be brought back, as `infra/environment.tf` has it.
+const PROTECTED_DAYS: u16 = 30;
 
 /// What a function is told.
 #[derive(Clone, Debug)]
@@ -40,13 +45,15 @@ pub struct Deployment {
 impl Deployment {
     /// Reads the variables. `InvalidRequest` when one is missing or cannot be read.
     pub fn from_environment() -> Result<Self> {
-        // Not by `Environment::parse`: a function that reads no YAML does not carry its parser.
         let environment = serde_json::from_str(&variable(CONFIG)?).map_err(|error| wrong(CONFIG, error))?;
         let secrets = match optional(SECRET_PREFIX) {
             None => None,
-            Some(prefix) => {
-                Some(SecretNames { prefix, master_key: variable(MASTER_KEY_SECRET)?, kms_key: optional(KMS_KEY) })
-            }
+            Some(prefix) => Some(SecretNames {
+                prefix,
+                master_key: variable(MASTER_KEY_SECRET)?,
+                kms_key: optional(KMS_KEY),
+                recovery_days: optional(RECOVERY_DAYS).as_deref().map(recovery_days).transpose()?,
+            }),
         };
         let url_streams = match optional(URL_STREAMS).as_deref() {
             Some("true") => true,
@@ -70,9 +77,16 @@ impl Deploy {
             prefix: format!("{}/sources/", self.name),
             master_key: format!("{}/master-key", self.name),
             kms_key: None,
+            recovery_days: self.protected.then_some(PROTECTED_DAYS),
         };
         AwsSettings { table: self.name.clone(), secrets: Some(secrets), endpoint: None }
     }
+}
+
+/// Reads a number of days that Secrets Manager keeps a deleted secret for.
+fn recovery_days(text: &str) -> Result<u16> {
+    let days = text.parse().ok().filter(|days| (7..=30).contains(days));
+    days.ok_or_else(|| wrong(RECOVERY_DAYS, "must be a whole number from 7 to 30"))
 }
 
 fn optional(name: &str) -> Option<String> {
@@ -85,4 +99,19 @@ fn variable(name: &str) -> Result<String> {
 
 fn wrong(name: &str, what: impl Display) -> Error {
     Error::new(ErrorCode::InvalidRequest, format!("the environment variable {name} is wrong: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_secret_is_kept_for_as_long_as_secrets_manager_can() {
+        assert_eq!(recovery_days("7").unwrap(), 7);
+        assert_eq!(recovery_days("30").unwrap(), 30);
+        for wrong in ["6", "31", "-7", "7.5", "a week"] {
+            let error = recovery_days(wrong).unwrap_err();
+            assert!(error.message().contains("TIDEGATE_SECRET_RECOVERY_DAYS is wrong"), "{wrong}: {error:?}");
+        }
+    }
 }

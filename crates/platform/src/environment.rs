@@ -3,14 +3,11 @@
 pub mod deploy;
 pub mod variables;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
-    Error, ErrorCode, Result, budget::Budget, error::Fault, network::SourceNetworks, rotation::RotationRules,
+    budget::Budget, error::Fault, network::SourceNetworks, ports::MAX_COUNT, quota::Quotas, rotation::RotationRules,
 };
 use utoipa::ToSchema;
 
@@ -24,6 +21,8 @@ pub struct Environment {
     pub log: String,
     /// The limits of every execution; sources, queries and callers narrow them.
     pub budget: Budget,
+    /// How many of each one tenant may have.
+    pub quotas: Quotas,
     /// How many days an execution stays in the history.
     #[schema(minimum = 1)]
     pub history_days: u16,
@@ -52,6 +51,7 @@ impl Default for Environment {
         Self {
             log: Self::DEFAULT_LOG.to_owned(),
             budget: Budget::default(),
+            quotas: Quotas::default(),
             history_days: 30,
             keep_keys_days: 90,
             rotation: RotationRules::default(),
@@ -69,25 +69,6 @@ impl Environment {
     /// What is logged unless something else is set.
     pub const DEFAULT_LOG: &'static str = "warn,rmcp=error";
 
-    /// The environment of a file. `InvalidRequest` names the file, the line and the key that is wrong.
-    pub fn read(path: &Path) -> Result<Self> {
-        let fault =
-            |what: &dyn std::fmt::Display| Error::new(ErrorCode::InvalidRequest, format!("{}: {what}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| fault(&error))?;
-        let environment = Self::parse(&text).map_err(|error| fault(&error.message()))?;
-        let faults = environment.faults(&path.file_stem().unwrap_or_default().to_string_lossy());
-        if faults.is_empty() {
-            return Ok(environment);
-        }
-        let texts = faults.iter().map(|it| format!("{}: {}", it.field.as_deref().unwrap_or_default(), it.message));
-        Err(fault(&texts.collect::<Vec<_>>().join("; ")).with_faults(faults))
-    }
-
-    /// The environment that a text holds, in YAML or JSON.
-    pub fn parse(text: &str) -> Result<Self> {
-        serde_saphyr::from_str(text).map_err(|error| Error::new(ErrorCode::InvalidRequest, error.to_string()))
-    }
-
     /// What is wrong with the values of an environment of this name, each with its key.
     pub fn faults(&self, name: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -100,6 +81,10 @@ impl Environment {
         let limits = [("rows", rows), ("bytes", bytes), ("cell_bytes", cell_bytes), ("time_ms", time_ms)];
         for (key, limit) in limits {
             expect(limit > 0, &format!("budget.{key}"), "at least 1");
+        }
+        let Quotas { sources, queries, servers, keys } = self.quotas;
+        for (key, quota) in [("sources", sources), ("queries", queries), ("servers", servers), ("keys", keys)] {
+            expect((1..=MAX_COUNT).contains(&quota), &format!("quotas.{key}"), &format!("1 to {MAX_COUNT}"));
         }
         expect(self.history_days > 0, "history_days", "at least 1");
         let is_base = |path: &String| path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
@@ -123,8 +108,9 @@ mod tests {
 
     #[test]
     fn the_file_in_the_repository_holds_the_defaults() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/environments/local.yaml");
-        let read = Environment::read(Path::new(path)).unwrap();
+        let read: Environment =
+            serde_saphyr::from_str(include_str!("../../../config/environments/local.yaml")).unwrap();
+        assert_eq!(read.faults("local"), []);
         // What only the emulated deployment needs.
         let SourceNetworks { allow } = &read.source_networks;
         assert_eq!(allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.0/8", "::1/128"]);
@@ -143,14 +129,5 @@ mod tests {
                 assert!(page.contains(&format!("`{key}`")), "{key}");
             }
         }
-    }
-
-    #[test]
-    fn an_unknown_key_is_an_error_with_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.yaml");
-        fs::write(&path, "log: info\nhistory_dys: 3\n").unwrap();
-        let error = Environment::read(&path).unwrap_err();
-        assert!(error.message().contains("history_dys") && error.message().contains("line 2"), "{error}");
     }
 }

@@ -7,12 +7,12 @@ use tidegate_http::{
     lambda::{EventHandler, serve_events},
     telemetry,
 };
-use tokio::sync::OnceCell;
 
 use crate::{
     Environment, Platform,
     deployment::Deployment,
     start::{RUNTIME_API, open},
+    start_once::StartOnce,
 };
 
 /// Makes what answers the events of a function.
@@ -25,9 +25,11 @@ pub type Handler = fn(&Platform) -> Result<EventHandler>;
 pub async fn serve(handler: Handler) -> ExitCode {
     let deployment = Deployment::from_environment();
     telemetry::start(deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log));
-    let function = Arc::new(Function { deployment, handler, started: OnceCell::new() });
-    // As early as for requests. Its failure is told by the first event.
-    let _ = function.started().await;
+    let function = Arc::new(Function { deployment, handler, started: StartOnce::new() });
+    // As early as for requests.
+    if let Err(error) = function.started().await {
+        tracing::error!(?error, "the function cannot start");
+    }
     match function.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,7 +42,7 @@ pub async fn serve(handler: Handler) -> ExitCode {
 struct Function {
     deployment: Result<Deployment>,
     handler: Handler,
-    started: OnceCell<EventHandler>,
+    started: StartOnce<EventHandler>,
 }
 
 impl Function {
@@ -57,7 +59,7 @@ impl Function {
     }
 
     async fn started(&self) -> Result<&EventHandler> {
-        self.started.get_or_try_init(|| self.start()).await
+        self.started.get_or_start(self.start()).await
     }
 
     async fn start(&self) -> Result<EventHandler> {

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod events;
 pub mod platform;
 pub mod start;
+mod start_once;
 
 pub use environment::Environment;
 pub use platform::Platform;

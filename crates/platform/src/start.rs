@@ -1,40 +1,34 @@
 //! How a function starts, and what it answers while it cannot.
 
-use std::{
-    env,
-    net::SocketAddr,
-    process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{env, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use axum::{Router, extract::Request, http::Uri, response::Response, routing::any};
 use tidegate_core::{
     Error, ErrorCode, Result,
     ports::{Clock, Ids},
 };
-use tidegate_http::{Problem, edge, health, lambda::Lambda, request_timeout::PlatformDeadline, serve, telemetry};
+use tidegate_http::{
+    PlatformDeadline, Problem, edge,
+    lambda::{Lambda, Settle},
+    serve, telemetry,
+};
 use tidegate_store::{AwsBackend, SystemClock, SystemIds};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::OnceCell,
     time::timeout,
 };
 use tower::ServiceExt;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Environment, Platform, deployment::Deployment};
+use crate::{Environment, Platform, deployment::Deployment, start_once::StartOnce};
 
 /// The variable with the address that a function listens on outside Lambda.
 const LISTEN: &str = "TIDEGATE_LISTEN";
 /// The variable that tells that the process runs under Lambda (AWS Lambda, "Defined runtime environment variables").
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-/// How long a function that could not start waits before it tries again, at the next call.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Makes the routes of a function.
-pub type Routes = fn(&Platform) -> Result<OpenApiRouter>;
+pub type Routes = fn(&Platform) -> Result<Router>;
 
 /// Serves one function of a deployment: under Lambda when its runtime is there, and otherwise on the socket that
 /// `TIDEGATE_LISTEN` names.
@@ -49,13 +43,8 @@ pub async fn serve(routes: Routes) -> ExitCode {
         routes,
         ids: Arc::new(SystemIds),
         clock: Arc::new(SystemClock),
-        started: OnceCell::new(),
-        failed: Mutex::default(),
+        started: StartOnce::new(),
     });
-    // Now, and not at the first call: Lambda gives a start more processor time, and nobody waits.
-    if let Err(error) = function.started().await {
-        tracing::error!(?error, "the function cannot start");
-    }
     match function.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -70,8 +59,7 @@ struct Function {
     routes: Routes,
     ids: Arc<dyn Ids>,
     clock: Arc<dyn Clock>,
-    started: OnceCell<Started>,
-    failed: Mutex<Option<(Instant, Error)>>,
+    started: StartOnce<Started>,
 }
 
 struct Started {
@@ -83,19 +71,23 @@ impl Function {
     async fn run(self: Arc<Self>) -> Result<()> {
         let function = Arc::clone(&self);
         let router = Router::new().fallback(async move |request: Request| function.answer(request).await);
+        // Now, and not at the first call: Lambda gives a start more processor time, and nobody waits.
+        let start = async {
+            if let Err(error) = self.started().await {
+                tracing::error!(?error, "the function cannot start");
+            }
+        };
         if env::var_os(RUNTIME_API).is_some() {
-            let environment = self.deployment.as_ref().ok();
+            let deployment = self.deployment.as_ref().ok();
             let lambda = Lambda {
                 router,
-                url_streams: environment.is_some_and(|deployment| deployment.url_streams),
-                base_paths: environment.map(|it| it.environment.base_paths.clone()).unwrap_or_default(),
-                settle: Arc::new(move || {
-                    let function = Arc::clone(&self);
-                    Box::pin(async move { function.settle().await })
-                }),
+                url_streams: deployment.is_some_and(|deployment| deployment.url_streams),
+                base_paths: deployment.map(|it| it.environment.base_paths.clone()).unwrap_or_default(),
+                settle: self.settles(),
             };
-            return lambda.run().await;
+            return lambda.run(Box::pin(start)).await;
         }
+        start.await;
         let mut terminated = signal(SignalKind::terminate()).map_err(Error::internal)?;
         let stop = async move {
             terminated.recv().await;
@@ -127,22 +119,28 @@ impl Function {
         response
     }
 
-    /// What the function answers with. A start that failed is tried again, but not for every call of a burst.
+    /// What the function answers with.
     async fn started(&self) -> Result<&Started> {
-        let now = self.clock.instant();
-        let recent = self.failed().clone().filter(|(at, _)| now.duration_since(*at) < RETRY);
-        if let (None, Some((_, error))) = (self.started.get(), recent) {
-            return Err(error);
-        }
-        let started = self.started.get_or_try_init(|| self.start()).await;
-        started.inspect_err(|error| *self.failed() = Some((now, error.clone())))
+        self.started.get_or_start(self.start()).await
     }
 
     async fn start(&self) -> Result<Started> {
-        let platform = open(self.deployment.clone()?).await?;
-        let (router, _) = (self.routes)(&platform)?.split_for_parts();
-        let router = edge::layered(router.merge(health::router(platform.health.clone())), Arc::clone(&self.ids));
+        // The calls of an SDK are large; elsewhere they would be copied with every future around them.
+        let platform = Box::pin(open(self.deployment.clone()?)).await?;
+        let router = edge::layered((self.routes)(&platform)?, Arc::clone(&self.ids));
         Ok(Started { platform, router })
+    }
+
+    /// What is done after every call. A function that reaches no source runs nothing that is to be recorded.
+    fn settles(self: &Arc<Self>) -> Option<Settle> {
+        if self.deployment.as_ref().is_ok_and(|deployment| deployment.aws.secrets.is_none()) {
+            return None;
+        }
+        let function = Arc::clone(self);
+        Some(Arc::new(move || {
+            let function = Arc::clone(&function);
+            Box::pin(async move { function.settle().await })
+        }))
     }
 
     async fn settle(&self) {
@@ -151,11 +149,6 @@ impl Function {
         {
             tracing::error!(?error, "not everything was written");
         }
-    }
-
-    fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Error)>> {
-        // Nothing that is done under the lock can leave it broken.
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

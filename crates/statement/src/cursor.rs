@@ -59,12 +59,12 @@ pub struct Binding {
 /// What a cursor pages through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A query at one version.
+    /// A query at one revision.
     Query {
         /// The query.
         id: QueryId,
-        /// Its version.
-        version: u64,
+        /// The number of its revision.
+        revision: u64,
     },
     /// SQL that is not a query.
     Raw {
@@ -79,7 +79,7 @@ impl Binding {
     /// Every part with its length before it.
     fn to_bytes(&self) -> Vec<u8> {
         let (kind, id, rest): (&[u8], _, _) = match &self.subject {
-            Subject::Query { id, version } => (b"query", id.as_uuid(), version.to_be_bytes().to_vec()),
+            Subject::Query { id, revision } => (b"query", id.as_uuid(), revision.to_be_bytes().to_vec()),
             Subject::Raw { source, fingerprint } => (b"raw", source.as_uuid(), fingerprint.as_bytes().to_vec()),
         };
         let mut bytes = Vec::with_capacity(160);
@@ -183,11 +183,11 @@ impl CursorKey {
         Ok(cursor)
     }
 
-    /// Opens a cursor. `InvalidCursor` when it was changed, or was made for another tenant, query, version, statement or
+    /// Opens a cursor. `InvalidCursor` when it was changed, or was made for another tenant, query, revision, statement or
     /// set of arguments.
     pub fn open(&self, cursor: &str, binding: &Binding) -> Result<Position> {
         self.opened(cursor, binding).ok_or_else(|| {
-            let message = "the cursor is not of this query, version and arguments, or was changed; \
+            let message = "the cursor is not of this query, revision and arguments, or was changed; \
                            send it back as it came with the same arguments, or begin again without a cursor";
             Error::new(ErrorCode::InvalidCursor, message)
         })
@@ -224,7 +224,7 @@ mod tests {
         let id = |byte: u8| uuid::Uuid::from_bytes([byte; 16]);
         Binding {
             tenant: TenantId::from_uuid(id(1)),
-            subject: Subject::Query { id: QueryId::from_uuid(id(2)), version: 3 },
+            subject: Subject::Query { id: QueryId::from_uuid(id(2)), revision: 3 },
             arguments: [4; 32],
         }
     }
@@ -262,7 +262,7 @@ mod tests {
         let others = [
             Binding { tenant: TenantId::from_uuid(uuid::Uuid::from_bytes([9; 16])), ..binding() },
             Binding {
-                subject: Subject::Query { id: QueryId::from_uuid(uuid::Uuid::from_bytes([2; 16])), version: 4 },
+                subject: Subject::Query { id: QueryId::from_uuid(uuid::Uuid::from_bytes([2; 16])), revision: 4 },
                 ..binding()
             },
             Binding { subject: Subject::Raw { source, fingerprint: "0000000000000003".into() }, ..binding() },

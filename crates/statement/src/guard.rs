@@ -9,7 +9,10 @@ mod effects;
 mod mysql_functions;
 mod tokens;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use sqlparser::{
     ast,
@@ -83,10 +86,16 @@ pub(crate) struct Analysis {
     reason: Option<String>,
     /// Whether it is a query, which can stand in the `FROM` of another.
     pub(crate) is_query: bool,
+    /// Whether it is an `EXPLAIN ANALYZE`.
+    pub(crate) runs_what_it_explains: bool,
     /// Whether `LIMIT` and `OFFSET` can follow it.
     pub(crate) takes_limit: bool,
     /// What it may call.
     pub(crate) calls: Arc<Calls>,
+    /// The first 16 hexadecimal digits of the SHA-256 of the text, once they were asked for.
+    pub(crate) fingerprint: OnceLock<Box<str>>,
+    /// The same with a `LIMIT` and an `OFFSET` behind it, once it was asked for.
+    pub(crate) limited: OnceLock<Arc<Analysis>>,
 }
 
 /// The names of what a statement may call, as the engine compares them, in order and once each. SQLite's are not told: it
@@ -103,6 +112,12 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// About how much memory they take, in bytes.
+    pub fn size(&self) -> usize {
+        let names = self.functions.iter().chain(&self.attributes).chain(&self.built_in);
+        size_of::<Self>() + names.map(|name| size_of::<String>() + name.len()).sum::<usize>()
+    }
+
     /// Whether nothing can be called.
     pub fn is_empty(&self) -> bool {
         self.functions.is_empty() && self.attributes.is_empty() && self.built_in.is_empty()
@@ -115,16 +130,31 @@ impl Analysis {
         self.reason.as_deref().unwrap_or("this statement only reads")
     }
 
+    /// About how much memory it takes, in bytes, once all is known that is asked of it.
+    pub(crate) fn size(&self) -> usize {
+        let reason = self.reason.as_ref().map_or(0, String::len);
+        // The text stands in that of a page once more.
+        2 * (size_of::<Self>() + self.text.len()) + reason + self.calls.size()
+    }
+
     /// The same query inside another text.
     pub(crate) fn with_text(&self, text: String) -> Self {
-        Self { text, reason: self.reason.clone(), takes_limit: false, calls: Arc::clone(&self.calls), ..*self }
+        Self {
+            text,
+            reason: self.reason.clone(),
+            takes_limit: false,
+            calls: Arc::clone(&self.calls),
+            fingerprint: OnceLock::new(),
+            limited: OnceLock::new(),
+            ..*self
+        }
     }
 }
 
 /// Reads a text without placeholders. `InvalidStatement`, with the place, when it is not one statement of the dialect.
 pub(crate) fn analyse(text: &str, dialect: Dialect) -> Result<Analysis> {
     analyse_with(text, dialect, &[])
-        .map_err(|problem| problem.into_error(|offset| place::line_and_column(text, offset)))
+        .map_err(|problem| problem.into_error(|offset, message| Fault::at_offset(text, offset, message)))
 }
 
 /// What is wrong with a text, and where.
@@ -137,10 +167,10 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// The error for the caller; `place` turns an offset of the text into the line and column to report.
-    pub(crate) fn into_error(self, place: impl Fn(usize) -> (u32, u32)) -> Error {
-        let fault = |message: String, offset: Option<usize>| match offset.map(&place) {
-            Some((line, column)) => Fault::at(line, column, message),
+    /// The error for the caller; `at` makes the fault to report at an offset of the text.
+    pub(crate) fn into_error(self, at: impl Fn(usize, String) -> Fault) -> Error {
+        let fault = |message: String, offset: Option<usize>| match offset {
+            Some(offset) => at(offset, message),
             None => Fault { message, ..Fault::default() },
         };
         match self {
@@ -170,7 +200,7 @@ pub(crate) fn analyse_with(text: &str, dialect: Dialect, placeholders: &[Range<u
 
 fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -> Result<Analysis, Problem> {
     let invalid = |message: &str, offset| Problem::Statement { message: message.to_owned(), offset };
-    let mut tokens = match Tokens::read(text, dialect) {
+    let tokens = match Tokens::read(text, dialect) {
         Ok(tokens) => tokens,
         Err(TokensError { message, offset }) => return Err(Problem::Statement { message, offset: Some(offset) }),
     };
@@ -181,6 +211,10 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
     let end = tokens.end_of_first_statement().map_err(|offset| {
         invalid("there is more than one statement; send one, and nothing after its semicolon", Some(offset))
     })?;
+    // What is sent ends before the semicolon, so nothing else is judged: the parser reads some words otherwise before one.
+    if let Some(sent) = text.get(..end).filter(|sent| sent.len() < text.len()) {
+        return analyse_tokens(sent, dialect, placeholders);
+    }
     let (count, joins) = tokens.count();
     if count > MAX_TOKENS || joins > MAX_JOINS {
         let message =
@@ -192,11 +226,10 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
     }
     let mut finding = tokens.finding();
     let mut calls = tokens.calls();
-    tokens.adapt_to_parser();
 
     let parsed = Parser::new(dialect.grammar())
         .with_recursion_limit(PARSER_DEPTH)
-        .with_tokens_with_locations(tokens.into_statement())
+        .with_tokens_with_locations(tokens.for_parser())
         .parse_statements()
         .map_err(|error| parse_problem(text, error))?;
     let [statement] = parsed.as_slice() else {
@@ -211,13 +244,16 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         _ => None,
     };
     Ok(Analysis {
-        text: text.get(..end).unwrap_or(text).to_owned(),
+        text: text.to_owned(),
         dialect,
         class: finding.class,
         reason: finding.reason,
         is_query: query.is_some(),
+        runs_what_it_explains: classify::runs_what_it_explains(statement),
         takes_limit: query.is_some_and(|query| classify::takes_limit(query, dialect)),
         calls: Arc::new(calls),
+        fingerprint: OnceLock::new(),
+        limited: OnceLock::new(),
     })
 }
 

@@ -33,10 +33,10 @@ impl Statement {
     /// The statement for a page.
     ///
     /// Without an order, `LIMIT` and `OFFSET` are added, unless the statement has a limit of its own or is not a query:
-    /// then it stays as it is, and the reader passes over `skip` rows and stops after those of the window. With an order, the query is put into the `FROM`
-    /// of another that begins after the last row of the page before; every row is then seen once, even while rows are
-    /// added and deleted. `InvalidCursor` when the position does not fit the order, `InvalidStatement` when a statement
-    /// that is not a query is to be ordered.
+    /// then it stays as it is, and the reader passes over `skip` rows and stops after those of the window. With an order,
+    /// the query is put into the `FROM` of another that begins after the last row of the page before; every row is then
+    /// seen once, even while rows are added and deleted. `InvalidCursor` when the position does not fit the order,
+    /// `InvalidStatement` when a statement that is not a query is to be ordered.
     pub fn page(self, window: Window<'_>) -> Result<Paged> {
         if !window.order.is_empty() {
             return self.page_after(window);
@@ -49,13 +49,7 @@ impl Statement {
         if !self.analysis().takes_limit {
             return Ok(Paged { statement: self, skip: offset });
         }
-        // A line of its own, because the text may end in a comment.
-        let mut text = Text::from(self);
-        text.push("\nLIMIT ");
-        text.push_count(window.rows)?;
-        text.push(" OFFSET ");
-        text.push_count(offset)?;
-        Ok(Paged { statement: text.into_statement(), skip: 0 })
+        Ok(Paged { statement: self.limited(count(window.rows)?, count(offset)?), skip: 0 })
     }
 
     fn page_after(self, window: Window<'_>) -> Result<Paged> {
@@ -83,7 +77,7 @@ impl Statement {
             });
         }
         text.push("\nLIMIT ");
-        text.push_count(window.rows)?;
+        text.push_value(count(window.rows)?);
         Ok(Paged { statement: text.into_statement(), skip: 0 })
     }
 }
@@ -93,6 +87,13 @@ fn misplaced() -> Error {
         ErrorCode::InvalidCursor,
         "the cursor does not fit the order of this query; begin again without a cursor",
     )
+}
+
+/// A number of rows, as it is bound.
+fn count(rows: u64) -> Result<Bind> {
+    let rows = i64::try_from(rows)
+        .map_err(|_| Error::new(ErrorCode::InvalidRequest, "a page cannot begin or end so far; ask for fewer rows"))?;
+    Ok(Bind { value: Value::Integer(rows), kind: ParameterType::Integer })
 }
 
 /// A statement under construction.
@@ -105,10 +106,10 @@ struct Text {
 }
 
 impl Text {
-    fn from(statement: Statement) -> Self {
+    fn from(mut statement: Statement) -> Self {
         let mut text = String::with_capacity(statement.text().len() + 128);
         text.push_str(statement.text());
-        Self { text, before: 0, binds: statement.binds().to_vec(), statement }
+        Self { text, before: 0, binds: statement.take_binds(), statement }
     }
 
     fn push(&mut self, sql: &str) {
@@ -128,14 +129,6 @@ impl Text {
     fn push_value(&mut self, bind: Bind) {
         self.statement.dialect().push_placeholder(&mut self.text, self.binds.len());
         self.binds.push(bind);
-    }
-
-    fn push_count(&mut self, count: u64) -> Result<()> {
-        let count = i64::try_from(count).map_err(|_| {
-            Error::new(ErrorCode::InvalidRequest, "a page cannot begin or end so far; ask for fewer rows")
-        })?;
-        self.push_value(Bind { value: Value::Integer(count), kind: ParameterType::Integer });
-        Ok(())
     }
 
     /// The rows after these values: for columns a, b that is `a > 1 OR (a = 1 AND b > 2)`. A comparison of whole rows

@@ -2,7 +2,7 @@
 
 mod locate;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use tidegate_core::{Error, ErrorCode, Result, parameter::ParameterType, query::Mode, value::Value};
@@ -51,6 +51,26 @@ impl Statement {
         Self { analysis, binds, before: self.before + before, ..self }
     }
 
+    /// The statement with `LIMIT` and `OFFSET` behind its text.
+    pub(crate) fn limited(mut self, rows: Bind, offset: Bind) -> Self {
+        let limited = self.analysis.limited.get_or_init(|| {
+            // A line of its own, because the text may end in a comment.
+            let mut text = format!("{}\nLIMIT ", self.text());
+            self.dialect().push_placeholder(&mut text, self.binds.len());
+            text.push_str(" OFFSET ");
+            self.dialect().push_placeholder(&mut text, self.binds.len() + 1);
+            Arc::new(self.analysis.with_text(text))
+        });
+        self.analysis = Arc::clone(limited);
+        self.binds.extend([rows, offset]);
+        self
+    }
+
+    /// Takes the values out.
+    pub(crate) fn take_binds(&mut self) -> Vec<Bind> {
+        mem::take(&mut self.binds)
+    }
+
     /// The text, with the dialect's placeholders, without the semicolon at its end.
     pub fn text(&self) -> &str {
         &self.analysis.text
@@ -76,6 +96,11 @@ impl Statement {
         self.analysis.is_query
     }
 
+    /// Whether it is an `EXPLAIN ANALYZE`, which runs a statement to tell what that took.
+    pub fn runs_what_it_explains(&self) -> bool {
+        self.analysis.runs_what_it_explains
+    }
+
     /// What it may call. A class of `Read` says nothing about functions of the user's own.
     pub fn calls(&self) -> &Arc<Calls> {
         &self.analysis.calls
@@ -95,9 +120,11 @@ impl Statement {
     }
 
     /// The first 16 hexadecimal digits of the SHA-256 of the text.
-    pub fn fingerprint(&self) -> String {
-        let digest = Sha256::digest(self.text().as_bytes());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    pub fn fingerprint(&self) -> &str {
+        self.analysis.fingerprint.get_or_init(|| {
+            let digest = Sha256::digest(self.text().as_bytes());
+            digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        })
     }
 
     pub(crate) fn analysis(&self) -> &Analysis {
@@ -125,6 +152,22 @@ mod tests {
         let statement = Statement::raw("select 1", Dialect::Sqlite).unwrap();
         assert_eq!(statement.fingerprint(), "822ae07d4783158b");
         assert_eq!(Statement::raw("select 1;", Dialect::Sqlite).unwrap().fingerprint(), statement.fingerprint());
+    }
+
+    #[test]
+    fn an_explain_that_analyses_runs_what_it_explains() {
+        let runs = |text, dialect| Statement::raw(text, dialect).unwrap().runs_what_it_explains();
+        for text in
+            ["explain analyze select 1", "explain (costs off, analyze) select 1", "explain (timing) delete from t"]
+        {
+            assert!(runs(text, Dialect::Postgres), "{text}");
+        }
+        for text in ["explain analyze select 1", "desc analyze select 1", "explain analyze format=tree select 1"] {
+            assert!(runs(text, Dialect::Mysql), "{text}");
+        }
+        for text in ["explain select 1", "explain (verbose, format json) select 1", "select 1", "show all"] {
+            assert!(!runs(text, Dialect::Postgres), "{text}");
+        }
     }
 
     #[test]

@@ -3,15 +3,11 @@
 mod branches;
 mod check;
 mod environment;
+mod known;
 mod place;
 mod value;
 
-use std::{
-    collections::HashMap,
-    fmt, io,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, io, ops::Range, sync::Arc};
 
 pub(crate) use place::{Described, Origin, Places};
 
@@ -29,14 +25,10 @@ use crate::{
     Arguments, Bind, Dialect, Parameters, Statement,
     guard::{self, Analysis, Problem},
     parameters::failure,
-    place::line_and_column,
 };
 
 /// The most bytes of a template.
 const MAX_TEMPLATE: usize = 1 << 16;
-
-/// How many of the texts that a template has become are remembered. Most templates have a handful of branches.
-const MAX_KNOWN: usize = 64;
 
 /// A template, compiled once. It is shared between threads, and bound once a call.
 pub struct Template {
@@ -44,8 +36,6 @@ pub struct Template {
     source: Arc<str>,
     parameters: Parameters,
     dialect: Dialect,
-    /// What is known of each text that came out, by the text with marks for placeholders.
-    known: Mutex<HashMap<Box<str>, Arc<Analysis>>>,
 }
 
 impl Template {
@@ -79,7 +69,7 @@ impl Template {
 
         let mut environment = environment::environment(dialect, &parameters);
         environment.add_template_owned(NAME, text.to_owned()).map_err(|error| template_error(text, &error))?;
-        Ok(Self { environment, source: text.into(), parameters, dialect, known: Mutex::default() })
+        Ok(Self { environment, source: text.into(), parameters, dialect })
     }
 
     /// Its parameters.
@@ -101,10 +91,10 @@ impl Template {
             return Err(Error::internal("arguments of another template"));
         }
         let (rendered, binds) = self.render(arguments)?;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(rendered.as_str()).cloned();
-        let analysis = match known {
+        let text = (self.dialect, rendered);
+        let analysis = match known::find(&text) {
             Some(analysis) => analysis,
-            None => self.learn(rendered, arguments)?,
+            None => self.learn(text, arguments)?,
         };
         Ok(Statement::of_template(analysis, binds, self.origin(arguments)))
     }
@@ -122,16 +112,12 @@ impl Template {
     }
 
     /// Analyses a text that was not seen before, and remembers it.
-    fn learn(&self, rendered: String, arguments: &Arguments) -> Result<Arc<Analysis>> {
-        let (text, placeholders) = expand(&rendered, self.dialect);
+    fn learn(&self, rendered: known::Text, arguments: &Arguments) -> Result<Arc<Analysis>> {
+        let (text, placeholders) = expand(&rendered.1, self.dialect);
         let analysis = guard::analyse_with(&text, self.dialect, &placeholders)
             .map_err(|problem| self.blame(problem, arguments))?;
         let analysis = Arc::new(analysis);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
-        known.insert(rendered.into(), analysis.clone());
+        known::remember(rendered, Arc::clone(&analysis));
         Ok(analysis)
     }
 
@@ -143,8 +129,9 @@ impl Template {
     fn blame(&self, problem: Problem, arguments: &Arguments) -> Error {
         let places = self.origin(arguments).places();
         let is_template = matches!(problem, Problem::Placeholders(_));
-        let error =
-            problem.into_error(|offset| line_and_column(&self.source, places.source_offset(offset).unwrap_or(0)));
+        let error = problem.into_error(|offset, message| {
+            Fault::at_offset(&self.source, places.source_offset(offset).unwrap_or(0), message)
+        });
         if is_template {
             Error::new(ErrorCode::InvalidTemplate, error.message()).with_faults(error.faults().to_vec())
         } else {
@@ -194,10 +181,7 @@ fn template_error(source: &str, error: &minijinja::Error) -> Error {
         },
     };
     let fault = match (error.range(), error.line()) {
-        (Some(range), _) => {
-            let (line, column) = line_and_column(source, range.start);
-            Fault::at(line, column, message)
-        }
+        (Some(range), _) => Fault::at_offset(source, range.start, message),
         (None, Some(line)) => Fault::at(u32::try_from(line).unwrap_or(u32::MAX), 1, message),
         (None, None) => Fault { message, ..Fault::default() },
     };

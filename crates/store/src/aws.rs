@@ -1,20 +1,28 @@
 //! The backend on AWS.
 
-use std::env;
+use std::{env, sync::OnceLock};
 
 #[cfg(feature = "operator")]
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
+    Connector,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_types::{SdkConfig, region::Region, sdk_config::SharedHttpClient};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_types::{
+    SdkConfig,
+    region::Region,
+    sdk_config::{self, SharedHttpClient},
+};
 use tidegate_core::{Error, ErrorCode, Result};
 
 use crate::{DynamoStore, SecretsManagerVault, dynamo::patience};
 #[cfg(feature = "operator")]
 use crate::{Migrations, TableVersion, failure::causes};
+
+/// Amazon's certificate authorities (Amazon Trust Services, "Repository", the root certificates).
+const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// Where a deployment keeps its things. Region and credentials are not part of it: they come from the environment.
 #[derive(Clone, Debug)]
@@ -36,6 +44,8 @@ pub struct SecretNames {
     pub master_key: String,
     /// The KMS key that new secrets are encrypted with; Secrets Manager's own when there is none.
     pub kms_key: Option<String>,
+    /// For how many days, 7 to 30, an administrator can bring back a deleted secret. Without it one is gone at once.
+    pub recovery_days: Option<u16>,
 }
 
 /// The store and the vault of a deployment on AWS. They share one configuration and one HTTP client.
@@ -77,8 +87,15 @@ impl AwsBackend {
             None,
             "environment",
         );
-        let mut config = base()
-            .region(Region::new(variable("AWS_REGION")?))
+        let region = variable("AWS_REGION")?;
+        let trust_store = match is_amazons(&region, settings.endpoint.as_deref()) {
+            true => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+            false => TrustStore::default(),
+        };
+        let mut config = patient(SdkConfig::builder())
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .http_client(http_client(trust_store)?)
+            .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials));
         config.set_endpoint_url(settings.endpoint.clone());
         Ok(Self::new(&config.build(), settings))
@@ -91,18 +108,15 @@ impl AwsBackend {
     /// `InvalidRequest` when there are no credentials, or there is no region.
     #[cfg(feature = "operator")]
     pub async fn for_operator(settings: &AwsSettings, region: Option<&str>) -> Result<Self> {
-        let (retries, timeouts) = patience();
         let mut loader = aws_config::defaults(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-            .http_client(http_client())
-            .retry_config(retries)
-            .timeout_config(timeouts);
+            .http_client(http_client(TrustStore::default())?);
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }
         if let Some(endpoint) = &settings.endpoint {
             loader = loader.endpoint_url(endpoint);
         }
-        let config = loader.load().await;
+        let config = patient(loader.load().await.into_builder()).build();
         let refusal = |message| Error::new(ErrorCode::InvalidRequest, message);
         if config.region().is_none() {
             return Err(refusal("there is no AWS region: set AWS_REGION"));
@@ -146,18 +160,34 @@ impl AwsBackend {
     }
 }
 
-/// What does not depend on where the credentials come from.
-fn base() -> aws_types::sdk_config::Builder {
+/// How often a call is tried, and for how long.
+fn patient(config: sdk_config::Builder) -> sdk_config::Builder {
     let (retries, timeouts) = patience();
-    SdkConfig::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .http_client(http_client())
-        .retry_config(retries)
-        .timeout_config(timeouts)
+    config.retry_config(retries).timeout_config(timeouts)
 }
 
-fn http_client() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+/// The client of every service. The SDK's own reads the authorities again for each.
+fn http_client(trust_store: TrustStore) -> Result<SharedHttpClient> {
+    let context = TlsContext::builder().with_trust_store(trust_store).build().map_err(Error::internal)?;
+    let connector = OnceLock::new();
+    Ok(http_client_fn(move |settings, components| {
+        let connect = || {
+            let mut builder = Connector::builder().connector_settings(settings.clone());
+            builder.set_sleep_impl(components.sleep_impl());
+            let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context.clone());
+            SharedHttpConnector::new(builder.build())
+        };
+        connector.get_or_init(connect).clone()
+    }))
+}
+
+/// Whether a region's services have certificates of Amazon's own authorities, so that these alone can be trusted: reading
+/// the system's 140 is most of a function's start. Those of China, GovCloud and the isolated and sovereign partitions may
+/// be others', and so may that of a server in place of AWS.
+fn is_amazons(region: &str, endpoint: Option<&str>) -> bool {
+    let is_elsewhere = endpoint.is_some_and(|url| !url.starts_with("http://"));
+    let is_own_partition = ["cn-", "us-gov-", "eusc-"].iter().any(|start| region.starts_with(start));
+    !(is_elsewhere || is_own_partition || region.contains("-iso"))
 }
 
 fn variable(name: &str) -> Result<String> {
@@ -165,4 +195,32 @@ fn variable(name: &str) -> Result<String> {
         .ok()
         .filter(|value| !value.is_empty())
         .ok_or_else(|| Error::new(ErrorCode::InvalidRequest, format!("the environment variable {name} is not set")))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    use super::*;
+
+    #[test]
+    fn amazon_alone_is_trusted_for_what_is_amazons() {
+        for region in ["eu-west-1", "us-east-1", "ap-southeast-2"] {
+            assert!(is_amazons(region, None), "{region}");
+        }
+        assert!(is_amazons("eu-west-1", Some("http://127.0.0.1:4566")));
+        for region in ["cn-north-1", "us-gov-east-1", "us-isob-east-1", "eusc-de-east-1"] {
+            assert!(!is_amazons(region, None), "{region}");
+        }
+        assert!(!is_amazons("eu-west-1", Some("https://aws.example.com")));
+    }
+
+    #[test]
+    fn amazons_authorities_can_be_read() {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        assert_eq!(roots.len(), AMAZON_ROOTS.matches("BEGIN CERTIFICATE").count());
+    }
 }

@@ -29,7 +29,11 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 use serde::de::DeserializeOwned;
-use tidegate_core::{Error, Result, ports::Health};
+use tidegate_core::{
+    Error, Result,
+    ports::{Health, MAX_PAGE, Page},
+};
+use uuid::Uuid;
 
 pub use self::{
     migrations::{
@@ -84,6 +88,44 @@ impl DynamoStore {
         let query = query.table_name(&*self.table).consistent_read(true);
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         items.map_err(|error| failed("Query", &error))
+    }
+
+    /// The first `most` items of a query of this table, after the key `start`, as of the last acknowledged write.
+    async fn first_items(&self, query: QueryFluentBuilder, start: Option<Item>, most: usize) -> Result<Vec<Item>> {
+        let mut query = query.table_name(&*self.table).consistent_read(true);
+        // DynamoDB filters after this limit, so with a filter it would only make for more round trips.
+        if query.get_filter_expression().is_none() {
+            query = query.limit(i32::try_from(most).unwrap_or(i32::MAX));
+        }
+        let (mut items, mut start) = (Vec::with_capacity(most), start);
+        // One answer holds a megabyte at most.
+        loop {
+            let page = query.clone().set_exclusive_start_key(start).send().await;
+            let page = page.map_err(|error| failed("Query", &error))?;
+            items.extend(page.items.unwrap_or_default().into_iter().take(most - items.len()));
+            match page.last_evaluated_key {
+                Some(key) if items.len() < most => start = Some(key),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    /// A page of at most `limit` (1 to [`MAX_PAGE`]) of what a query of this table finds after the key `start`.
+    async fn page_of<T: DeserializeOwned>(
+        &self,
+        query: QueryFluentBuilder,
+        start: Option<Item>,
+        limit: usize,
+        id: impl Fn(&T) -> Uuid,
+    ) -> Result<Page<T>> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        // One more than asked for tells whether there is a next page.
+        let mut found = self.first_items(query, start, limit + 1).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let items = found.iter().map(|item| decode(item).map(Arc::new)).collect::<Result<Vec<Arc<T>>>>()?;
+        let next = items.last().filter(|_| has_more).map(|last| id(last));
+        Ok(Page { items, next })
     }
 }
 

@@ -33,19 +33,11 @@ const FIRST_KEY: &str = "tidegate-first-master-key-of-the-deployment";
 pub struct SecretsManagerVault {
     client: Client,
     names: Arc<SecretNames>,
-    recovery_days: Option<u16>,
 }
 
 impl SecretsManagerVault {
     pub(crate) fn new(client: Client, names: &SecretNames) -> Self {
-        Self { client, names: Arc::new(names.clone()), recovery_days: None }
-    }
-
-    /// The same vault, whose deleted secrets an administrator can bring back for 7 to 30 days. By default they are
-    /// gone at once.
-    #[must_use]
-    pub fn with_recovery_days(self, days: u16) -> Self {
-        Self { recovery_days: Some(days), ..self }
+        Self { client, names: Arc::new(names.clone()) }
     }
 
     /// The master key of the deployment, which `tidegate store init` puts there. `NotFound` when there is none.
@@ -153,7 +145,7 @@ impl Vault for SecretsManagerVault {
 
     async fn delete(&self, reference: &SecretRef) -> Result<()> {
         let delete = self.client.delete_secret().secret_id(self.name(reference));
-        let delete = match self.recovery_days {
+        let delete = match self.names.recovery_days {
             Some(days) => delete.recovery_window_in_days(days.into()),
             None => delete.force_delete_without_recovery(true),
         };

@@ -12,14 +12,13 @@ use tidegate_core::{
     Error, ErrorCode, Name, Result,
     api_key::ApiKey,
     budget::Limits,
-    id::ApiKeyId,
+    id::{ApiKeyId, TenantId},
     policy::{self, ManageApiKeys, Permit},
-    ports::find,
+    ports::{EntityKind, Filter, MAX_PAGE, find},
     principal::{Role, Scope},
 };
 use tidegate_http::{
-    Caller, IdempotentBody, Problem, api_key,
-    idempotency::{self, made_before},
+    Caller, IdempotentBody, Problem, api_key, idempotency,
     list::{ListQuery, Listed, Params},
 };
 use utoipa::ToSchema;
@@ -100,7 +99,8 @@ pub async fn create(
     IdempotentBody(new, request): IdempotentBody<NewKey>,
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
     let permit = policy::permit::<ManageApiKeys>(&principal)?;
-    if let Some(made) = made_before(&*state.keys, permit.tenant(), request.as_ref()).await? {
+    let room = expect_room(&state, permit.tenant());
+    if let Some(made) = idempotency::begin(&*state.keys, permit.tenant(), request.as_ref(), room).await? {
         return Err(text_is_gone(&made).into());
     }
     check(&state, &permit, &new).await?;
@@ -161,6 +161,38 @@ pub async fn revoke(
         state.keys.replace(&key).await?;
     }
     Ok(Json(KeyView::of(&key, &state)))
+}
+
+/// For each key that a tenant may have, how many of its list are looked at, to tell those that work.
+const LOOKED_AT: usize = 10;
+
+/// Makes sure that a tenant may have one more key. Those that do not work any more are not counted. They stay in the
+/// list, and when they fill it many times over, there is no room until they leave it.
+async fn expect_room(state: &AuthState, tenant: TenantId) -> Result<()> {
+    let most = state.quotas.of(EntityKind::ApiKey);
+    if state.keys.count(tenant, most).await? < most {
+        return Ok(());
+    }
+    let most = usize::from(most);
+    let now = state.clock.now();
+    let (mut seen, mut working, mut after) = (0, 0, None);
+    while seen < LOOKED_AT * most {
+        let page = state.keys.list(tenant, &Filter::default(), after, MAX_PAGE).await?;
+        seen += page.items.len();
+        working += page.items.iter().filter(|key| key.is_valid_at(now)).count();
+        if working >= most {
+            return Err(state.quotas.exceeded(EntityKind::ApiKey));
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        after = Some(next);
+    }
+    Err(Error::new(
+        ErrorCode::LimitExceeded,
+        format!(
+            "this tenant has more than {seen} API keys, most of which do not work any more; wait until they leave the list, or \
+             ask the operator to raise `quotas.keys`"
+        ),
+    ))
 }
 
 /// A repetition finds the key and not its text, which is stored nowhere.

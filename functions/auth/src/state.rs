@@ -7,6 +7,7 @@ use tidegate_core::{
     api_key::ApiKey,
     ports::{Clock, Ids, Repository},
     query::Query,
+    quota::Quotas,
     rotation::RotationRules,
     server::Server,
 };
@@ -24,6 +25,8 @@ pub struct AuthState {
     pub servers: Arc<dyn Repository<Server>>,
     /// The queries a key can be narrowed to.
     pub queries: Arc<dyn Repository<Query>>,
+    /// How many of each one tenant may have.
+    pub quotas: Quotas,
     /// When API keys should be replaced.
     pub rotation: RotationRules,
     /// Time.
@@ -33,13 +36,14 @@ pub struct AuthState {
 }
 
 impl AuthState {
-    /// The state over a platform.
+    /// The state over a platform. A key is changed as it is in the store, and not as it was read a moment ago.
     pub fn new(platform: &Platform) -> Self {
         Self {
             authenticator: Arc::clone(&platform.authenticator),
-            keys: Arc::clone(&platform.keys),
-            servers: Arc::clone(&platform.servers),
-            queries: Arc::clone(&platform.queries),
+            keys: Arc::clone(&platform.keys).fresh(),
+            servers: Arc::clone(&platform.servers).fresh(),
+            queries: Arc::clone(&platform.queries).fresh(),
+            quotas: platform.environment.quotas,
             rotation: platform.environment.rotation,
             clock: Arc::clone(&platform.clock),
             ids: Arc::clone(&platform.ids),

@@ -17,7 +17,7 @@ use tidegate_engine::{
     Answer, RowStream,
     encode::{Encoder, Format, Ndjson},
 };
-use tidegate_http::{Problem, list::Params};
+use tidegate_http::{Problem, gateway::expect_streams, list::Params};
 use utoipa::{IntoParams, ToSchema};
 
 /// The shape of a result.
@@ -46,7 +46,7 @@ pub struct FormatQuery {
     format: Option<Format>,
 }
 
-/// The encoding that a request asks for.
+/// The encoding that a request asks for, which its gateway carries.
 #[derive(Debug)]
 pub struct Wanted(pub Format);
 
@@ -55,7 +55,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Params(format) = Params::<FormatQuery>::from_request_parts(parts, state).await?;
-        Ok(Self(format.wanted(&parts.headers)?))
+        let format = format.wanted(&parts.headers)?;
+        if format == Format::Ndjson {
+            expect_streams(&parts.extensions)?;
+        }
+        Ok(Self(format))
     }
 }
 

@@ -13,8 +13,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value as Json, value::RawValue};
 use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
 use tidegate_http::{
-    Caller, Problem, RequestTimeout, RpcProblem, edge::MAX_BODY, gateway::Gateway, json::unreadable,
-    request_id::CurrentRequest,
+    Caller, Problem, RequestTimeout, edge::MAX_BODY, gateway::Gateway, json::unreadable, request_id::CurrentRequest,
 };
 
 use crate::{
@@ -30,15 +29,14 @@ use crate::{
     request_body = Object, responses((status = 200, body = Object), (status = 202, description = "a notification was taken")))]
 pub async fn tenant(
     State(state): State<McpState>,
-    caller: Result<Caller, Problem>,
+    Caller(principal): Caller,
     request_id: CurrentRequest,
-    timeout: Result<RequestTimeout, Problem>,
+    timeout: RequestTimeout,
     Path(tenant): Path<String>,
     request: Request,
-) -> Result<Response, RpcProblem> {
-    let Caller(principal) = caller?;
+) -> Result<Response, Problem> {
     own_tenant(&principal, &tenant)?;
-    answer(state, principal, None, request_id, timeout?, request).await
+    answer(state, principal, None, request_id, timeout, request).await
 }
 
 /// MCP over one server
@@ -48,16 +46,15 @@ pub async fn tenant(
     request_body = Object, responses((status = 200, body = Object), (status = 202, description = "a notification was taken")))]
 pub async fn server(
     State(state): State<McpState>,
-    caller: Result<Caller, Problem>,
+    Caller(principal): Caller,
     request_id: CurrentRequest,
-    timeout: Result<RequestTimeout, Problem>,
+    timeout: RequestTimeout,
     Path((tenant, server)): Path<(String, String)>,
     request: Request,
-) -> Result<Response, RpcProblem> {
-    let Caller(principal) = caller?;
+) -> Result<Response, Problem> {
     own_tenant(&principal, &tenant)?;
     let server = state.engine.server(&principal, &server).await?;
-    answer(state, principal, Some(server), request_id, timeout?, request).await
+    answer(state, principal, Some(server), request_id, timeout, request).await
 }
 
 /// Another tenant does not exist for the caller.
@@ -75,7 +72,7 @@ async fn answer(
     CurrentRequest(request_id): CurrentRequest,
     RequestTimeout(timeout): RequestTimeout,
     mut request: Request,
-) -> Result<Response, RpcProblem> {
+) -> Result<Response, Problem> {
     own_origin(request.headers(), &state.config.allowed_hosts)?;
     // A gateway passes on only what was sent to its own names, which a function does not all know.
     let is_behind_gateway = request.extensions().get::<Gateway>().is_some();

@@ -8,11 +8,6 @@ mod handler;
 mod state;
 mod tools;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
-
 pub use state::McpState;
 
-/// The routes of this function.
-pub fn router(state: McpState) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(endpoint::tenant)).routes(routes!(endpoint::server)).with_state(state)
-}
+tidegate_http::routes!(McpState: endpoint::tenant, endpoint::server);

@@ -35,7 +35,8 @@ pub async fn read(
 ) -> Result<Json<CatalogSnapshot>, Problem> {
     let source = find(&*state.sources, principal.tenant, &which).await?;
     permit_catalog(&principal, &source, None)?;
-    let mut snapshot = state.catalogs.last(source.tenant, source.id).await?.ok_or_else(|| {
+    let last = state.catalogs.last(source.tenant, source.id).await?;
+    let mut snapshot = last.filter(|last| source.was_here_at(last.taken_at)).ok_or_else(|| {
         let name = &source.name;
         let message =
             format!("no snapshot of `{name}` was taken yet; ask the database: GET /v1/sources/{name}/schemas");

@@ -9,25 +9,29 @@ pub mod servers;
 pub mod sources;
 pub mod state;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
-
 pub use state::RegistryState;
 
-/// The routes of this function.
-pub fn router(state: RegistryState) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(sources::create, sources::list))
-        .routes(routes!(sources::read, sources::replace, sources::delete))
-        .routes(routes!(catalog::read))
-        .routes(routes!(queries::check))
-        .routes(routes!(queries::create, queries::list))
-        .routes(routes!(queries::read, queries::replace, queries::delete))
-        .routes(routes!(revisions::list))
-        .routes(routes!(revisions::read))
-        .routes(routes!(revisions::diff))
-        .routes(routes!(revisions::publish))
-        .routes(routes!(revisions::discard))
-        .routes(routes!(servers::create, servers::list))
-        .routes(routes!(servers::read, servers::replace, servers::delete))
-        .with_state(state)
-}
+tidegate_http::routes!(RegistryState:
+    sources::create,
+    sources::list,
+    sources::read,
+    sources::replace,
+    sources::delete,
+    catalog::read,
+    queries::check,
+    queries::create,
+    queries::list,
+    queries::read,
+    queries::replace,
+    queries::delete,
+    revisions::list,
+    revisions::read,
+    revisions::diff,
+    revisions::publish,
+    revisions::discard,
+    servers::create,
+    servers::list,
+    servers::read,
+    servers::replace,
+    servers::delete,
+);

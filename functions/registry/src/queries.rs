@@ -21,8 +21,7 @@ use tidegate_core::{
 };
 use tidegate_engine::check::Checked;
 use tidegate_http::{
-    Caller, Created, IdempotentBody, JsonBody, Problem,
-    idempotency::{self, made_before},
+    Caller, Created, IdempotentBody, JsonBody, Problem, idempotency,
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -122,7 +121,8 @@ pub async fn create(
     IdempotentBody(spec, request): IdempotentBody<QuerySpec>,
 ) -> Result<Created<ChangedQuery>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
-    if let Some(made) = made_before(&*state.queries, permit.tenant(), request.as_ref()).await? {
+    let room = state.quotas.expect_room(&*state.queries, permit.tenant());
+    if let Some(made) = idempotency::begin(&*state.queries, permit.tenant(), request.as_ref(), room).await? {
         return Ok(Created::before(ChangedQuery::again(&made)));
     }
     expect_free_name(&spec)?;

@@ -16,8 +16,7 @@ use tidegate_core::{
     server::{Server, ServerSpec},
 };
 use tidegate_http::{
-    Caller, Created, IdempotentBody, JsonBody, Problem,
-    idempotency::{self, made_before},
+    Caller, Created, IdempotentBody, JsonBody, Problem, idempotency,
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -62,7 +61,8 @@ pub async fn create(
 ) -> Result<Created<ServerView>, Problem> {
     let permit = policy::permit::<WriteQueries>(&principal)?;
     let view = |server: &Server| Versioned(server.version, ServerView::of(server, &principal.tenant_name));
-    if let Some(made) = made_before(&*state.servers, permit.tenant(), request.as_ref()).await? {
+    let room = state.quotas.expect_room(&*state.servers, permit.tenant());
+    if let Some(made) = idempotency::begin(&*state.servers, permit.tenant(), request.as_ref(), room).await? {
         return Ok(Created::before(view(&made)));
     }
     let (query_ids, source_ids) = resolve(&state, permit.tenant(), &spec).await?;

@@ -22,8 +22,7 @@ use tidegate_core::{
     source::{Connection, Credentials, SecretRef, Source, SourceKind, SourceSpec},
 };
 use tidegate_http::{
-    Caller, Created, IdempotentBody, JsonBody, Problem,
-    idempotency::{self, made_before},
+    Caller, Created, IdempotentBody, JsonBody, Problem, idempotency,
     list::{ListQuery, Listed, Params},
     version::{IfMatch, Versioned},
 };
@@ -79,10 +78,10 @@ impl SourceView {
         }
     }
 
-    /// A source with what scheduled tasks know of it.
+    /// A source with what scheduled tasks know of it. What they found where it was before is not of it.
     fn observed(source: &Source, state: &RegistryState, health: Option<&SourceHealth>) -> Self {
         let mut view = Self::of(source);
-        view.health = health.cloned();
+        view.health = health.filter(|health| source.was_here_at(health.checked_at)).cloned();
         let due = state.rotation.of_source(source, state.clock.now());
         view.warnings.extend(due.map(|due| due.to_string()));
         view
@@ -103,7 +102,8 @@ pub async fn create(
     IdempotentBody(spec, request): IdempotentBody<SourceSpec>,
 ) -> Result<Created<SourceView>, Problem> {
     let permit = policy::permit::<WriteSources>(&principal)?;
-    if let Some(made) = made_before(&*state.sources, permit.tenant(), request.as_ref()).await? {
+    let room = state.quotas.expect_room(&*state.sources, permit.tenant());
+    if let Some(made) = idempotency::begin(&*state.sources, permit.tenant(), request.as_ref(), room).await? {
         return Ok(Created::before(SourceView::versioned(&made)));
     }
     spec.check()?;
@@ -116,6 +116,7 @@ pub async fn create(
         name: spec.name,
         description: spec.description,
         connection: spec.connection,
+        connection_since: None,
         secret,
         tags: spec.tags,
         limits: spec.limits,
@@ -208,6 +209,10 @@ pub async fn replace(
         ..Source::clone(&stored)
     };
     let looked_at = look_at(&state, &mut source).await;
+    if source.connection != stored.connection {
+        // As late as can be: a look that begins before this one is stored is at the database before.
+        source.connection_since = Some(state.clock.now());
+    }
     let replaced = match &looked_at {
         Ok(()) => state.sources.replace(&source).await,
         Err(error) => Err(error.clone()),

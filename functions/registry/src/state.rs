@@ -7,6 +7,7 @@ use tidegate_core::{
     Result,
     ports::{CatalogSnapshots, Clock, Ids, Repository, Revisions, SourceHealths, Vault},
     query::Query,
+    quota::Quotas,
     rotation::RotationRules,
     server::Server,
     source::Source,
@@ -36,6 +37,8 @@ pub struct RegistryState {
     pub health: Arc<dyn SourceHealths>,
     /// What sources contained.
     pub catalogs: Arc<dyn CatalogSnapshots>,
+    /// How many of each one tenant may have.
+    pub quotas: Quotas,
     /// When credentials should be replaced.
     pub rotation: RotationRules,
     /// Time.
@@ -45,18 +48,20 @@ pub struct RegistryState {
 }
 
 impl RegistryState {
-    /// The state over a platform and its engine.
+    /// The state over a platform and its engine. What is read here is shown with its version, checked against
+    /// `If-Match` and written back, so it comes from the store.
     pub fn new(platform: &Platform, engine: Arc<Engine>) -> Result<Self> {
         Ok(Self {
             authenticator: Arc::clone(&platform.authenticator),
             engine,
-            sources: Arc::clone(&platform.sources),
-            queries: Arc::clone(&platform.queries),
+            sources: Arc::clone(&platform.sources).fresh(),
+            queries: Arc::clone(&platform.queries).fresh(),
             revisions: Arc::clone(&platform.revisions),
-            servers: Arc::clone(&platform.servers),
+            servers: Arc::clone(&platform.servers).fresh(),
             vault: Arc::clone(&platform.secrets()?.vault),
             health: Arc::clone(&platform.source_health),
             catalogs: Arc::clone(&platform.catalogs),
+            quotas: platform.environment.quotas,
             rotation: platform.environment.rotation,
             clock: Arc::clone(&platform.clock),
             ids: Arc::clone(&platform.ids),

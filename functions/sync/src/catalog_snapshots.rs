@@ -9,10 +9,16 @@ use tidegate_core::{
     deadline::Deadline,
     snapshot::{CatalogContent, SchemaContent},
     source::Source,
+    task::Task,
 };
 use tokio::time::timeout;
 
-use crate::{Tasks, inspect::Inspect, tasks::Counts, walk::Walk};
+use crate::{
+    Tasks,
+    inspect::Inspect,
+    tasks::Counts,
+    walk::{Ended, LIST, Walk},
+};
 
 /// How many sources are looked at at once.
 const AT_ONCE: usize = 4;
@@ -50,7 +56,8 @@ impl Counts for Taken {
 pub(crate) async fn run(tasks: &Tasks, deadline: Deadline) -> Result<Taken> {
     let mut taken = Taken::default();
     let mut looked_at = 0;
-    let mut walk = Walk::begin(tasks, "catalog_snapshots", deadline, STEP).await?;
+    let task = Task::CatalogSnapshots.as_str();
+    let mut walk = Walk::begin(tasks, task, deadline, LIST + STEP).await?;
     while looked_at < RUN_SOURCES
         && taken.tables < RUN_TABLES
         && let Some(sources) = walk.sources(AT_ONCE).await?
@@ -68,9 +75,10 @@ pub(crate) async fn run(tasks: &Tasks, deadline: Deadline) -> Result<Taken> {
         }
         walk.note().await?;
     }
-    taken.finished = walk.end().await?;
+    let Ended { finished, unlisted } = walk.end().await?;
+    taken.finished = finished;
+    taken.failed += unlisted;
     let Taken { changed, unchanged, unreachable, tables, failed, finished } = taken;
-    let task = "catalog_snapshots";
     tracing::info!(task, changed, unchanged, unreachable, tables, failed, finished, "the task ended");
     Ok(taken)
 }
@@ -100,13 +108,13 @@ async fn take(tasks: &Tasks, source: &Source) -> Outcome {
 }
 
 async fn look_and_keep(tasks: &Tasks, source: &Source) -> Result<(bool, usize)> {
-    let deadline = Deadline::after(tasks.clock.instant(), LOOK);
+    let (began_at, deadline) = (tasks.clock.now(), Deadline::after(tasks.clock.instant(), LOOK));
     let inspection = tasks.inspector.inspect(source).await?;
     let content = look(&*inspection, deadline).await;
     inspection.close().await;
     let content = content?;
     let tables = content.schemas.iter().map(|schema| schema.tables.len()).sum();
-    let is_changed = tasks.catalogs.keep(source.tenant, source.id, &content, tasks.clock.now()).await?;
+    let is_changed = tasks.catalogs.keep(source.tenant, source.id, &content, began_at).await?;
     Ok((is_changed, tables))
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tidegate_core::{Name, Result, deadline::Deadline, id::TenantId, ports::all, rotation::RotationDue};
+use tidegate_core::{
+    Error, ErrorCode, Name, Result, deadline::Deadline, id::TenantId, ports::all, rotation::RotationDue, task::Task,
+};
+use tokio::time::timeout;
 
 use crate::{Tasks, tasks::Counts, walk::Walk};
 
@@ -30,17 +33,19 @@ impl Counts for Due {
 /// and one line counts them.
 pub(crate) async fn run(tasks: &Tasks, deadline: Deadline) -> Result<Due> {
     let mut due = Due::default();
-    let mut walk = Walk::begin(tasks, "key_rotation", deadline, STEP).await?;
+    let task = Task::KeyRotation.as_str();
+    let mut walk = Walk::begin(tasks, task, deadline, STEP).await?;
     while let Some(tenant) = walk.tenant().await? {
-        if let Err(error) = examine(tasks, tenant, &mut due).await {
+        let late = Error::new(ErrorCode::Unavailable, "the tenant takes too long");
+        if let Err(error) = timeout(STEP, examine(tasks, tenant, &mut due)).await.unwrap_or(Err(late)) {
             due.failed += 1;
             tracing::error!(%tenant, ?error, "the credentials of a tenant could not be examined");
         }
         walk.note().await?;
     }
-    due.finished = walk.end().await?;
+    due.finished = walk.end().await?.finished;
     let Due { keys, sources, failed, finished } = due;
-    tracing::info!(task = "key_rotation", keys, sources, failed, finished, "the task ended");
+    tracing::info!(task, keys, sources, failed, finished, "the task ended");
     Ok(due)
 }
 
@@ -63,6 +68,6 @@ async fn examine(tasks: &Tasks, tenant: TenantId, due: &mut Due) -> Result<()> {
 
 fn tell(due: &Due, tenant: TenantId, kind: &str, name: &Name, reason: RotationDue) {
     if due.keys + due.sources < NAMED {
-        tracing::warn!(task = "key_rotation", %tenant, kind, %name, %reason, "credentials should be replaced");
+        tracing::warn!(task = Task::KeyRotation.as_str(), %tenant, kind, %name, %reason, "credentials should be replaced");
     }
 }

@@ -3,9 +3,9 @@
 mod catalog_snapshots;
 pub mod inspect;
 mod key_rotation;
+mod order;
 mod purge;
 mod source_health;
-mod task;
 pub mod tasks;
 mod walk;
 

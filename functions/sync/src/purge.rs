@@ -5,8 +5,10 @@ use std::{collections::HashSet, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use tidegate_core::{
-    ErrorCode, Result, api_key::ApiKey, deadline::Deadline, id::TenantId, ports::all, source::SecretRef,
+    Error, ErrorCode, Result, api_key::ApiKey, deadline::Deadline, id::TenantId, ports::all, source::SecretRef,
+    task::Task,
 };
+use tokio::time::timeout;
 
 use crate::{Tasks, tasks::Counts, walk::Walk};
 
@@ -35,18 +37,20 @@ impl Counts for Purged {
 /// that were deleted. A dry run counts them only, and does not move on the place where the next run begins.
 pub(crate) async fn run(tasks: &Tasks, deadline: Deadline, dry_run: bool) -> Result<Purged> {
     let mut purged = Purged { dry_run, ..Purged::default() };
-    let task = if dry_run { "purge_dry_run" } else { "purge" };
+    // The place of a dry run is its own.
+    let task = if dry_run { "purge_dry_run" } else { Task::Purge.as_str() };
     let mut walk = Walk::begin(tasks, task, deadline, STEP).await?;
     while let Some(tenant) = walk.tenant().await? {
-        if let Err(error) = purge(tasks, tenant, &mut purged).await {
+        let late = Error::new(ErrorCode::Unavailable, "the tenant takes too long; the next run goes on with it");
+        if let Err(error) = timeout(STEP, purge(tasks, tenant, &mut purged)).await.unwrap_or(Err(late)) {
             purged.failed += 1;
             tracing::error!(%tenant, ?error, "a tenant could not be purged");
         }
         walk.note().await?;
     }
-    purged.finished = walk.end().await?;
+    purged.finished = walk.end().await?.finished;
     let Purged { dry_run, keys, secrets, catalogs, failed, finished } = purged;
-    tracing::info!(task = "purge", dry_run, keys, secrets, catalogs, failed, finished, "the task ended");
+    tracing::info!(task = Task::Purge.as_str(), dry_run, keys, secrets, catalogs, failed, finished, "the task ended");
     Ok(purged)
 }
 

@@ -9,10 +9,15 @@ use tidegate_core::{
     deadline::Deadline,
     health::{HealthStatus, SourceHealth},
     source::Source,
+    task::Task,
 };
 use tokio::time::timeout;
 
-use crate::{Tasks, tasks::Counts, walk::Walk};
+use crate::{
+    Tasks,
+    tasks::Counts,
+    walk::{Ended, LIST, Walk},
+};
 
 /// How many sources are connected to at once.
 const AT_ONCE: usize = 16;
@@ -38,7 +43,8 @@ impl Counts for Checked {
 /// Checks the sources, and keeps what it finds.
 pub(crate) async fn run(tasks: &Tasks, deadline: Deadline) -> Result<Checked> {
     let mut checked = Checked::default();
-    let mut walk = Walk::begin(tasks, "source_health", deadline, CHECK).await?;
+    let task = Task::SourceHealth.as_str();
+    let mut walk = Walk::begin(tasks, task, deadline, LIST + CHECK).await?;
     while let Some(sources) = walk.sources(AT_ONCE).await? {
         for health in join_all(sources.iter().map(|source| check(tasks, source))).await {
             match health {
@@ -49,9 +55,11 @@ pub(crate) async fn run(tasks: &Tasks, deadline: Deadline) -> Result<Checked> {
         }
         walk.note().await?;
     }
-    checked.finished = walk.end().await?;
+    let Ended { finished, unlisted } = walk.end().await?;
+    checked.finished = finished;
+    checked.failed += unlisted;
     let Checked { ok, down, failed, finished } = checked;
-    tracing::info!(task = "source_health", ok, down, failed, finished, "the task ended");
+    tracing::info!(task, ok, down, failed, finished, "the task ended");
     Ok(checked)
 }
 
@@ -64,11 +72,12 @@ async fn check(tasks: &Tasks, source: &Source) -> Option<HealthStatus> {
 }
 
 async fn keep(tasks: &Tasks, source: &Source) -> Result<HealthStatus> {
-    let began = tasks.clock.instant();
+    let (began_at, began) = (tasks.clock.now(), tasks.clock.instant());
     let outcome = connect(tasks, source, Deadline::after(began, CONNECT)).await;
     let took = tasks.clock.instant().duration_since(began);
     let before = tasks.health.of_sources(source.tenant, source.id..=source.id).await?.remove(&source.id);
-    let health = SourceHealth::found(outcome, tasks.clock.now(), took, before.as_ref())?;
+    let before = before.filter(|before| source.was_here_at(before.checked_at));
+    let health = SourceHealth::found(outcome, began_at, took, before.as_ref())?;
     if before.as_ref().is_some_and(|before| before.status != health.status) {
         let (tenant, name, code) = (source.tenant, &source.name, health.code);
         match health.status {

@@ -10,11 +10,12 @@ use tidegate_core::{
     ports::{CatalogSnapshots, Clock, Progress, Repository, SourceHealths, Tenants, Vault},
     rotation::RotationRules,
     source::Source,
+    task::Task,
 };
 use tidegate_engine::Engine;
 use tidegate_platform::Platform;
 
-use crate::{catalog_snapshots, inspect::Inspector, key_rotation, purge, source_health, task::Task};
+use crate::{catalog_snapshots, inspect::Inspector, key_rotation, order::Order, purge, source_health};
 
 /// The tasks; made once per process.
 pub struct Tasks {
@@ -66,11 +67,12 @@ impl Tasks {
     ///
     /// `InvalidRequest` when the event names none, and `Unavailable` when something of it failed; the log says what.
     pub async fn run(&self, event: &Json, deadline: Deadline) -> Result<Json> {
-        match Task::of(event)? {
-            Task::SourceHealth {} => source_health::run(self, deadline).await.and_then(ended),
-            Task::CatalogSnapshots {} => catalog_snapshots::run(self, deadline).await.and_then(ended),
-            Task::Purge { dry_run } => purge::run(self, deadline, dry_run).await.and_then(ended),
-            Task::KeyRotation {} => key_rotation::run(self, deadline).await.and_then(ended),
+        let Order { task, dry_run } = Order::of(event)?;
+        match task {
+            Task::SourceHealth => source_health::run(self, deadline).await.and_then(ended),
+            Task::CatalogSnapshots => catalog_snapshots::run(self, deadline).await.and_then(ended),
+            Task::Purge => purge::run(self, deadline, dry_run).await.and_then(ended),
+            Task::KeyRotation => key_rotation::run(self, deadline).await.and_then(ended),
         }
     }
 }

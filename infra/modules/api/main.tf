@@ -73,7 +73,8 @@ resource "aws_apigatewayv2_stage" "this" {
   auto_deploy = true
 
   default_route_settings {
-    detailed_metrics_enabled = true
+    # A metric for each route, each paid for; the log has the routes.
+    detailed_metrics_enabled = false
     throttling_rate_limit    = var.requests_per_second
     throttling_burst_limit   = var.burst
   }

@@ -11,6 +11,16 @@ output "urls" {
   )
 }
 
+output "default_url" {
+  description = "The address that AWS gave the gateway, unless that is switched off."
+  value       = var.default_endpoint ? aws_apigatewayv2_api.this.api_endpoint : null
+}
+
+output "access_log" {
+  description = "The log group with a line for each call."
+  value       = aws_cloudwatch_log_group.access.name
+}
+
 output "domain_targets" {
   description = "For each domain the host name that its DNS record has to lead to."
   value       = { for name, domain in aws_apigatewayv2_domain_name.this : name => domain.domain_name_configuration[0].target_domain_name }

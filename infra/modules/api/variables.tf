@@ -78,6 +78,12 @@ variable "jwt" {
     issuer   = string
     audience = list(string)
   })
+
+  # A browser asks beforehand (OPTIONS) without a token, and the gateway would refuse that.
+  validation {
+    condition     = var.jwt == null || length(var.cors.origins) == 0
+    error_message = "With jwt no page of another origin can call: give no cors.origins."
+  }
 }
 
 variable "log_days" {

@@ -8,6 +8,7 @@ locals {
       "deploy.gateway.cors" = { given = var.file.deploy.gateway.cors, known = var.deploy.gateway.cors }
       "deploy.gateway.jwt"  = { given = var.file.deploy.gateway.jwt, known = var.deploy.gateway.jwt }
       "deploy.network"      = { given = var.file.deploy.network, known = var.deploy.network }
+      "deploy.cache"        = { given = var.file.deploy.cache, known = var.deploy.cache }
     },
     { for name, known in var.deploy.functions : "deploy.functions.${name}" => { given = var.file.deploy.functions[name], known = known } },
     { for index, known in var.deploy.gateway.domains : "deploy.gateway.domains[${index}]" => { given = var.file.deploy.gateway.domains[index], known = known } },

@@ -16,4 +16,10 @@ output "deploy" {
 output "settings" {
   description = "What the functions read: every other key of the file, as it is."
   value       = local.settings
+
+  # The functions' own check knows the rest of their variables only once that is made.
+  precondition {
+    condition     = length(base64encode(jsonencode(jsonencode(local.settings)))) <= 4096
+    error_message = "What the functions read (everything but deploy) is longer than 3 KB. Lambda takes 4 KB of variables in all."
+  }
 }

@@ -50,6 +50,10 @@ variable "deploy" {
       subnets         = optional(list(string), [])
       security_groups = optional(list(string), [])
     })
+    cache = object({
+      storage_gb      = number
+      ecpu_per_second = number
+    })
     schedules    = map(string)
     alarm_emails = list(string)
   })
@@ -140,6 +144,11 @@ variable "deploy" {
   }
 
   validation {
+    condition     = var.deploy.gateway.jwt == null || length(var.deploy.gateway.cors.origins) == 0
+    error_message = "deploy.gateway.cors.origins: none with a jwt, because browsers ask beforehand without a token."
+  }
+
+  validation {
     condition     = length(setsubtract(var.deploy.streaming, ["execute", "mcp"])) == 0
     error_message = "deploy.streaming: only execute and mcp can stream."
   }
@@ -160,8 +169,28 @@ variable "deploy" {
   }
 
   validation {
-    condition     = alltrue([for name, rate in var.deploy.schedules : can(regex("^[a-z][a-z_]*$", name)) && can(regex("^(rate|cron)\\(.+\\)$", rate))])
-    error_message = "deploy.schedules: a task's name, and when it runs: rate(15 minutes) or cron(0 3 * * ? *)."
+    condition     = var.deploy.cache == null ? true : var.deploy.network != null && (try(var.deploy.network.cidr, null) != null || length(try(var.deploy.network.subnets, [])) >= 2)
+    error_message = "deploy.cache: only with a network, of two subnets or more."
+  }
+
+  validation {
+    condition     = var.deploy.cache == null ? true : var.deploy.cache.storage_gb >= 1 && var.deploy.cache.storage_gb <= 5000 && floor(var.deploy.cache.storage_gb) == var.deploy.cache.storage_gb
+    error_message = "deploy.cache.storage_gb: a whole number from 1 to 5000."
+  }
+
+  validation {
+    condition     = var.deploy.cache == null ? true : var.deploy.cache.ecpu_per_second >= 1000 && var.deploy.cache.ecpu_per_second <= 15000000 && floor(var.deploy.cache.ecpu_per_second) == var.deploy.cache.ecpu_per_second
+    error_message = "deploy.cache.ecpu_per_second: a whole number from 1000 to 15000000."
+  }
+
+  validation {
+    condition     = alltrue([for task in keys(var.deploy.schedules) : contains(["source_health", "catalog_snapshots", "purge", "key_rotation"], task)])
+    error_message = "deploy.schedules: the tasks are source_health, catalog_snapshots, purge and key_rotation."
+  }
+
+  validation {
+    condition     = alltrue([for rate in values(var.deploy.schedules) : can(regex("^(rate|cron)\\(.+\\)$", rate))])
+    error_message = "deploy.schedules: when a task runs: rate(15 minutes) or cron(0 3 * * ? *)."
   }
 
   validation {

@@ -29,17 +29,25 @@ output "url" {
 }
 
 output "permissions" {
-  description = "What the function's role may do, a line for each action and resource."
+  description = "What the function's role may do, a line for each action and resource; what it may not begins with `never`."
   value = toset(flatten([
     for statement in local.policy.Statement : [
       for action in statement.Action : [
         for resource in statement.Resource : join("", [
+          statement.Effect == "Deny" ? "never " : "",
           action,
           " on ${replace(resource, "/^arn:[a-z-]+:[a-z]+:[a-z0-9-]*:[0-9]*:/", "")}",
-          try(" in ${join(", ", statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])}", ""),
-          try(" by ${join(", ", statement.Condition.StringEquals["kms:ViaService"])}", ""),
+          join("", flatten([
+            for test, keys in try(statement.Condition, {}) : [
+              for key, values in keys : " ${lookup(local.words, key, "when ${key} is")} ${join(", ", values)}"
+            ]
+          ])),
         ])
       ]
     ]
   ]))
+}
+
+locals {
+  words = { "dynamodb:LeadingKeys" = "in", "kms:ViaService" = "by" }
 }

@@ -23,14 +23,23 @@ locals {
     Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     Resource = ["*"]
   }]
-  network = var.network == null ? [] : [{
-    Effect = "Allow"
-    Action = [
-      "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
-      "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
-    ]
-    Resource = ["*"]
-  }]
+  interfaces = [
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+  ]
+  # Lambda uses the role to connect the function. The function's own code has no business there, so calls that come from it
+  # are refused (AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC").
+  network = [
+    for statement in [
+      { Effect = "Allow", Action = local.interfaces, Resource = ["*"], Condition = {} },
+      {
+        Effect    = "Deny"
+        Action    = concat(local.interfaces, ["ec2:DetachNetworkInterface"])
+        Resource  = ["*"]
+        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [var.arn] } }
+      },
+    ] : statement if var.network != null
+  ]
   logs = [{
     Effect   = "Allow"
     Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -38,12 +47,15 @@ locals {
   }]
   given = [
     for permission in var.permissions : merge(
-      { Effect = "Allow", Action = permission.actions, Resource = permission.resources },
+      { Effect = permission.effect, Action = permission.actions, Resource = permission.resources },
       permission.keys == null ? {} : {
         Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = permission.keys } }
       },
       permission.services == null ? {} : {
         Condition = { StringEquals = { "kms:ViaService" = permission.services } }
+      },
+      permission.condition == null ? {} : {
+        Condition = { (permission.condition.test) = { (permission.condition.key) = permission.condition.values } }
       },
     )
   ]

@@ -8,6 +8,11 @@ variable "name" {
   }
 }
 
+variable "arn" {
+  description = "The function's ARN, which its role refers to before the function is there."
+  type        = string
+}
+
 variable "package" {
   description = "The zip that holds `bootstrap`."
   type        = string
@@ -43,15 +48,23 @@ variable "provisioned" {
 variable "environment" {
   description = "The environment variables. They hold no secrets."
   type        = map(string)
+
+  validation {
+    # Lambda measures them as JSON, in bytes: 5460 characters of base64 are 4095 of them.
+    condition     = length(base64encode(jsonencode(var.environment))) <= 5460
+    error_message = "Lambda takes 4 KB of environment variables: shorten what stands beside `deploy` in the environment's file, or name fewer domains."
+  }
 }
 
 variable "permissions" {
-  description = "What the function may do. `keys` narrows actions on the table to partitions, `services` those on a KMS key to the services that use it."
+  description = "What the function may do, or with the effect Deny may not. `keys` narrows actions on the table to partitions, `services` those on a KMS key to the services that use it, `condition` any other."
   type = list(object({
+    effect    = optional(string, "Allow")
     actions   = list(string)
     resources = list(string)
     keys      = optional(list(string))
     services  = optional(list(string))
+    condition = optional(object({ test = string, key = string, values = list(string) }))
   }))
 
   validation {

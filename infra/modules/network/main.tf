@@ -1,5 +1,12 @@
+# Zones of the region itself: local zones and the like have to be opted into, and have no Lambda. Nor has use1-az3.
 data "aws_availability_zones" "this" {
-  state = "available"
+  state            = "available"
+  exclude_zone_ids = ["use1-az3"]
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 locals {

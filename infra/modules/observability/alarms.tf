@@ -12,6 +12,7 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 locals {
+  server_errors = { namespace = "Tidegate", name = "${var.name}-server-errors" }
   of_function = merge([
     for key, function in var.functions : {
       "${function.name}-errors" = {
@@ -31,16 +32,32 @@ locals {
       }
     }
   ]...)
-  alarms = merge(local.of_function, {
-    "${var.name}-gateway-5xx" = {
-      about     = "the gateway answers with server errors"
-      namespace = "AWS/ApiGateway", metric = "5xx", dimensions = { ApiId = var.api_id }
-      statistic = "Sum", percentile = null, threshold = 0, minutes = 5, periods = 2
-    }
-    "${var.name}-table-throttles" = {
-      about     = "DynamoDB refuses reads or writes of the table"
-      namespace = "AWS/DynamoDB", metric = "ThrottledRequests", dimensions = { TableName = var.table }
+  of_table = {
+    for kind in ["Read", "Write"] : "${var.name}-table-${lower(kind)}-throttles" => {
+      about     = "DynamoDB refuses ${lower(kind)}s of the table"
+      namespace = "AWS/DynamoDB", metric = "${kind}ThrottleEvents", dimensions = { TableName = var.table }
       statistic = "Sum", percentile = null, threshold = 0, minutes = 5, periods = 1
+    }
+  }
+  of_cache = merge([
+    for cache in var.cache[*] : {
+      "${var.name}-cache-storage" = {
+        about     = "the cache holds four fifths of what it may"
+        namespace = "AWS/ElastiCache", metric = "BytesUsedForCache", dimensions = { clusterId = cache.name }
+        statistic = "Maximum", percentile = null, threshold = cache.storage_gb * 800000000, minutes = 5, periods = 1
+      }
+      "${var.name}-cache-units" = {
+        about     = "the cache does four fifths of the work that it may"
+        namespace = "AWS/ElastiCache", metric = "ElastiCacheProcessingUnits", dimensions = { clusterId = cache.name }
+        statistic = "Sum", percentile = null, threshold = cache.ecpu_per_second * 0.8 * 300, minutes = 5, periods = 1
+      }
+    }
+  ]...)
+  alarms = merge(local.of_function, local.of_table, local.of_cache, {
+    "${var.name}-server-errors" = {
+      about     = "calls fail because of the deployment itself"
+      namespace = local.server_errors.namespace, metric = local.server_errors.name, dimensions = {}
+      statistic = "Sum", percentile = null, threshold = 0, minutes = 5, periods = 2
     }
     "${var.dead_letters}-waiting" = {
       about     = "scheduled tasks failed for good and wait in the queue"
@@ -48,6 +65,19 @@ locals {
       statistic = "Maximum", percentile = null, threshold = 0, minutes = 5, periods = 1
     }
   })
+}
+
+# The gateway's own metric of 5xx counts 502 and 504 too, which are the answers about a tenant's database.
+resource "aws_cloudwatch_log_metric_filter" "server_errors" {
+  name           = local.server_errors.name
+  log_group_name = var.access_log
+  pattern        = "{ ($.status = \"500\") || ($.status = \"503\") }"
+
+  metric_transformation {
+    namespace = local.server_errors.namespace
+    name      = local.server_errors.name
+    value     = "1"
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

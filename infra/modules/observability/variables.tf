@@ -21,6 +21,11 @@ variable "api_id" {
   type        = string
 }
 
+variable "access_log" {
+  description = "The log group with a line for each call of the gateway."
+  type        = string
+}
+
 variable "table" {
   description = "The table's name."
   type        = string
@@ -29,6 +34,15 @@ variable "table" {
 variable "dead_letters" {
   description = "The name of the queue for tasks that failed for good."
   type        = string
+}
+
+variable "cache" {
+  description = "The cache and its limits; null without one."
+  type = object({
+    name            = string
+    storage_gb      = number
+    ecpu_per_second = number
+  })
 }
 
 variable "key_arn" {

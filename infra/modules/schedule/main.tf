@@ -58,6 +58,7 @@ resource "aws_iam_role" "this" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
     }]
   })
 }

@@ -17,6 +17,11 @@ variable "function" {
   })
 }
 
+variable "account" {
+  description = "The account's id: no other account's schedules may use the role."
+  type        = string
+}
+
 variable "dead_letters" {
   description = "The name of the queue for tasks that failed for good."
   type        = string

@@ -54,3 +54,7 @@ mock_resource "aws_apigatewayv2_api" {
     execution_arn = "arn:aws:execute-api:eu-west-1:111122223333:the-api"
   }
 }
+
+mock_resource "aws_elasticache_serverless_cache" {
+  defaults = { endpoint = [{ address = "the-cache.serverless.euw1.cache.amazonaws.com", port = 6379 }] }
+}

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::panic, clippy::expect_used, reason = "a test without its server has failed")]
 
+mod cache;
 mod programs;
 mod server;
 mod unpacked;

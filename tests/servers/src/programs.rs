@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::cache::cache;
+
 /// Debian packages and the programs they give.
 pub(crate) struct Packages {
     pub(crate) names: &'static [&'static str],
@@ -20,7 +22,7 @@ impl Packages {
     pub(crate) fn path(&self, url_variable: &str) -> OsString {
         self.find().unwrap_or_else(|| {
             // Several test processes may come here at once; one installs and the others find what it installed.
-            let lock = File::create(env::temp_dir().join("test-servers.lock")).expect("cannot create a lock file");
+            let lock = File::create(cache().join("install.lock")).expect("cannot create a lock file");
             lock.lock().expect("cannot lock a file");
             if self.find().is_none() {
                 self.install(url_variable);
@@ -37,7 +39,7 @@ impl Packages {
     }
 
     fn install(&self, url_variable: &str) {
-        let log_path = env::temp_dir().join("test-servers.log");
+        let log_path = cache().join("install.log");
         let log = File::create(&log_path).expect("cannot create a log file");
         let mut command = match is_root() {
             true => Command::new("/bin/sh"),

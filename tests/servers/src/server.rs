@@ -17,6 +17,8 @@ use std::{
     str::FromStr,
 };
 
+use serde_json::{Value as Json, json};
+
 use crate::{programs::Packages, unpacked::Unpacked};
 
 /// How often a start is tried, each time on another port: another process may take the first in between.
@@ -94,6 +96,22 @@ impl Server {
     /// The URL of the database, for the administrator.
     pub fn admin_url(&self) -> String {
         self.url_of(&self.admin_user, &self.admin_password)
+    }
+
+    /// A source of this name on the database, as it is registered: with its user, without TLS.
+    pub fn source(&self, name: &str) -> Json {
+        json!({"name": name, "connection": self.connection(), "credentials": {"password": self.password}})
+    }
+
+    /// The connection of such a source.
+    pub fn connection(&self) -> Json {
+        self.connection_at(&self.host, self.port)
+    }
+
+    /// The same connection by way of another address, such as that of a proxy.
+    pub fn connection_at(&self, host: &str, port: u16) -> Json {
+        let kind = self.scheme;
+        json!({kind: {"host": host, "port": port, "database": self.database, "user": self.user, "tls": {"mode": "off"}}})
     }
 
     fn url_of(&self, user: &str, password: &str) -> String {
@@ -258,4 +276,28 @@ fn random_word() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     format!("{:032x}", u128::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that runs and is never ready.
+    const MUTE: Product = Product {
+        scheme: "mute",
+        url_variable: "TIDEGATE_TEST_MUTE_URL",
+        packages: Packages { names: &["openssl"], programs: &["openssl"] },
+        unpacked: None,
+        admin: "nobody",
+        script: concat!(
+            "stop_signal=KILL patience=1\nprepare() { :; }\nrun() { exec sleep 600; }\nis_ready() { false; }\n",
+            include_str!("supervise.sh")
+        ),
+    };
+
+    #[test]
+    #[should_panic(expected = "it is not ready after 1 s")]
+    fn a_server_that_is_never_ready_fails_the_test() {
+        Server::start(&MUTE);
+    }
 }

@@ -2,7 +2,7 @@
 # Runs one database server until the standard input ends. The owner holds the other end of that pipe, so its death, however
 # it dies, ends it. The environment gives FOLDER, ADMIN_USER, ADMIN_PASSWORD, TEST_USER, TEST_PASSWORD and DATABASE.
 # Says `prepared`; then each line read is an order: a port to listen on, answered by `ready`, or by `failed` to try another;
-# `stop`, `freeze` or `thaw`, answered by `done`.
+# `stop`, `freeze` or `thaw`, answered by `done`. What takes longer than `patience` is answered by `failed` as well.
 
 pid=
 # The server and the processes it has made.
@@ -15,11 +15,17 @@ signal_all() {
     kill "-$1" $(processes) 2>/dev/null
 }
 
+# How many seconds a server may take to be ready, or to stand still.
+patience=${patience:-60}
+
 # A thread that runs on another processor goes on for a moment after its process was told to stop.
 freeze() {
     signal_all STOP
+    deadline=$(($(date +%s) + patience))
     for process in $(processes); do
-        while grep -qs '^State:[[:space:]]*[^TZ[:space:]]' "/proc/$process/task/"*/status; do :; done
+        while grep -qs '^State:[[:space:]]*[^TZ[:space:]]' "/proc/$process/task/"*/status; do
+            [ "$(date +%s)" -lt "$deadline" ] || return 1
+        done
     done
 }
 
@@ -66,7 +72,13 @@ echo prepared
 while read -r order; do
     case $order in
         stop) stop "$shutdown_signal" ;;
-        freeze) freeze ;;
+        freeze)
+            if ! freeze; then
+                echo "it does not stand still after $patience s"
+                echo failed
+                continue
+            fi
+            ;;
         thaw) signal_all CONT ;;
     esac
     case $order in
@@ -79,7 +91,15 @@ while read -r order; do
     # The server gets neither pipe of the owner, who would otherwise wait for it.
     run "$order" </dev/null >>"$log" 2>&1 &
     pid=$!
+    deadline=$(($(date +%s) + patience))
     until is_ready; do
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            tail -n 5 "$log"
+            echo "it is not ready after $patience s"
+            stop KILL
+            echo failed
+            continue 2
+        fi
         if ! kill -0 "$pid" 2>/dev/null; then
             pid=
             tail -n 5 "$log"

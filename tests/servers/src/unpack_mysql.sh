@@ -6,12 +6,17 @@ rm -rf "$target"
 mkdir -p "$target/apt/lists/partial" "$target/apt/archives/partial" "$target/tree" "$target/bin"
 cd "$target/apt"
 
+ID=unknown PRETTY_NAME='an unknown system'
+[ ! -r /etc/os-release ] || . /etc/os-release
+if [ "$ID" != debian ] || ! command -v apt-get >/dev/null; then
+    echo "this is $PRETTY_NAME and not Debian"
+    exit 1
+fi
 # What a `[signed-by=…]` of the machine's list says is not told; a Debian system has this file.
 keyring=$(ls /usr/share/keyrings/debian-archive-keyring.* | head -n 1)
-. /etc/os-release
 mirror=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
     awk -v name="$VERSION_CODENAME" '$2 == "main" && ($1 == name || $1 ~ /^(stable|testing|unstable|sid)$/) { print $3; exit }')
-if [ "$ID" != debian ] || [ -z "$mirror" ]; then
+if [ -z "$mirror" ]; then
     echo "apt's sources name no mirror of Debian"
     exit 1
 fi

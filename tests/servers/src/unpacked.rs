@@ -1,13 +1,12 @@
 //! Unpacks a server that Debian has in its unstable release only, beside the libraries it wants, once on a machine.
 
 use std::{
-    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use crate::programs::is_root;
+use crate::cache::cache;
 
 /// A server that is unpacked into a folder of its own; nothing of the system changes.
 pub(crate) struct Unpacked {
@@ -21,7 +20,6 @@ impl Unpacked {
     /// The folder with the server's program.
     pub(crate) fn bin(&self, url_variable: &str) -> PathBuf {
         let cache = cache();
-        fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("cannot create {}: {error}", cache.display()));
         let folder = cache.join(self.name);
         // Several test processes may come here at once; one unpacks and the others find what it unpacked.
         let lock = File::create(cache.join("lock")).expect("cannot create a lock file");
@@ -44,24 +42,16 @@ impl Unpacked {
             .stdout(log)
             .status();
         if !outcome.is_ok_and(|status| status.success()) {
+            let said = fs::read_to_string(&log_path).unwrap_or_default();
             panic!(
-                "tests need {}, which could not be unpacked from Debian's unstable release: run them on Debian with a \
-                 mirror within reach, or set {url_variable} to a running server; see {}",
+                "tests need {}, which could not be unpacked from Debian's unstable release: {}. Run them on Debian with a \
+                 mirror within reach, or set {url_variable} to a server of your own; see {}",
                 self.name,
+                said.lines().next_back().unwrap_or("it said nothing"),
                 log_path.display()
             );
         }
         // Half of it would look whole to the next process.
         fs::rename(&partial, folder).expect("cannot move a folder");
     }
-}
-
-/// A folder that outlives the build and that the user whom servers run as may read.
-fn cache() -> PathBuf {
-    let parent = match env::var_os("XDG_CACHE_HOME") {
-        _ if is_root() => PathBuf::from("/var/cache"),
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(env::var_os("HOME").expect("HOME is set")).join(".cache"),
-    };
-    parent.join("test-servers")
 }

@@ -43,7 +43,7 @@ impl Cloud {
         let port = listener.local_addr().unwrap().port();
         let emulator = Emulator::start(listener, Some(folder.path())).unwrap();
         emulator.put_secret(MASTER_KEY, Self::KEY).unwrap();
-        Self { emulator, network: Proxy::before(port).await, folder, key }
+        Self { emulator, network: Proxy::before("127.0.0.1", port).await, folder, key }
     }
 
     /// Puts the master key back.

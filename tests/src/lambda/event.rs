@@ -9,6 +9,13 @@ use serde_json::{Value as Json, json};
 #[derive(Clone, Debug)]
 pub struct Event(Json);
 
+/// One that is no request.
+impl From<Json> for Event {
+    fn from(event: Json) -> Self {
+        Self(event)
+    }
+}
+
 impl Event {
     /// A request to an HTTP API without a body.
     pub fn new(method: &str, target: &str) -> Self {

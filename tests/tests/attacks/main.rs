@@ -2,6 +2,7 @@
 //! may do everything. It has to be stopped by the layer that the case names, and to leave nothing changed.
 
 mod corpus;
+mod layer;
 mod target;
 
 use std::{
@@ -9,35 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value as Json, json};
-use tests::Answer;
+use serde_json::json;
 
 use crate::{
     corpus::{Attack, Attacks, Engine, Harmless, Layer, read},
+    layer::shortened,
     target::Target,
 };
 
 /// What a call may take beyond the limit that its case sets, on a busy machine.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// What stopped a call, or how it was answered. Before the database's own word everything is Tidegate's.
-fn layer(answer: &Answer) -> Layer {
-    let body = answer.json();
-    if answer.status == 200 {
-        return if body["truncated"].is_null() { Layer::Answer } else { Layer::Budget };
-    }
-    let detail = body["detail"].as_str().unwrap_or_default();
-    match body["code"].as_str().unwrap_or_default() {
-        "invalid_template" | "invalid_argument" => Layer::Template,
-        "timeout" | "limit_exceeded" => Layer::Budget,
-        "invalid_statement" if detail.contains("more than one statement") => Layer::OneStatement,
-        "invalid_statement" => Layer::Guard,
-        // What the server says of a function that it was asked about.
-        "statement_not_allowed" if detail.contains("and the function `") => Layer::Engine,
-        "statement_not_allowed" if body["sqlstate"].is_null() => Layer::Guard,
-        _ => Layer::Engine,
-    }
-}
 
 /// Runs one case by every route. Gives back what stopped it on the first, or what went wrong.
 async fn attack(target: &mut Target, number: usize, case: &Attack) -> Result<Layer, String> {
@@ -64,7 +46,7 @@ async fn attack(target: &mut Target, number: usize, case: &Attack) -> Result<Lay
         _ => return Err("a case has either a statement or a template".to_owned()),
     };
     let took = begun.elapsed();
-    let layer = layer(&answer);
+    let layer = layer::of_call(&answer)?;
     if layer != case.expected {
         return Err(format!("{layer} instead of {}: {}", case.expected, shortened(&answer.text)));
     }
@@ -81,32 +63,29 @@ async fn attack(target: &mut Target, number: usize, case: &Attack) -> Result<Lay
     if let Some(statement) = &case.statement
         && !matches!(layer, Layer::Budget | Layer::Answer)
     {
-        by_other_routes(target, number, &source, &target.fill(statement)).await?;
+        by_other_routes(target, number, &source, &target.fill(statement), layer).await?;
     }
     Ok(layer)
 }
 
-/// What is refused as raw SQL is refused as a tool call, and as a query, saved or run.
-async fn by_other_routes(target: &Target, number: usize, source: &str, sql: &str) -> Result<(), String> {
+/// What a layer refuses as raw SQL it refuses as a tool call, and as a query, saved or run.
+async fn by_other_routes(target: &Target, number: usize, source: &str, sql: &str, raw: Layer) -> Result<(), String> {
     let call = json!({"name": "run_sql", "arguments": {"source": source, "sql": sql}});
     let answer = target.owner.mcp_legacy("/t/demo/mcp/attacked", "tools/call", call).await;
-    if answer.json()["result"]["isError"] != true {
-        return Err(format!("MCP answers {}", shortened(&answer.text)));
-    }
+    let by_tool = layer::of_tool(&answer)?;
     let name = format!("attack-{number}");
     let query = json!({"name": name, "description": "d", "source": source, "statement": sql});
-    let saved = target.owner.post("/v1/queries", &query).await;
-    if saved.status == 201 {
-        let answer = target.owner.run(&name, json!({})).await;
-        if answer.status == 200 {
-            return Err(format!("as a query it answers {}", shortened(&answer.text)));
-        }
+    let mut answer = target.owner.post("/v1/queries", &query).await;
+    if answer.status == 201 {
+        answer = target.owner.run(&name, json!({})).await;
+    }
+    let by_query = layer::of_call(&answer)?;
+    // The compiler reads a query before the guard does, and refuses placeholders of the attacker's and control characters.
+    let is_the_same = by_query == raw || (raw, by_query) == (Layer::Guard, Layer::Template);
+    if by_tool != raw || !is_the_same {
+        return Err(format!("{raw}, but {by_tool} over MCP and {by_query} as a query: {}", shortened(&answer.text)));
     }
     Ok(())
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(300).collect()
 }
 
 /// Runs the attacks of a file and prints what stopped them.
@@ -207,18 +186,4 @@ async fn attacks_are_not_seen_in_what_analysts_write() {
     }
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
     assert!(refused.len() * ONE_REFUSAL_OF <= count, "too much that is harmless is refused: {refused:#?}");
-}
-
-/// Makes sure that the report of a refusal names what it is told by.
-#[test]
-fn a_refusal_is_told_from_an_answer() {
-    let answer = |status: u16, body: Json| Answer {
-        status: status.try_into().unwrap(),
-        headers: Default::default(),
-        text: body.to_string(),
-    };
-    assert_eq!(layer(&answer(200, json!({"truncated": null}))), Layer::Answer);
-    assert_eq!(layer(&answer(200, json!({"truncated": "rows"}))), Layer::Budget);
-    assert_eq!(layer(&answer(403, json!({"code": "statement_not_allowed"}))), Layer::Guard);
-    assert_eq!(layer(&answer(403, json!({"code": "statement_not_allowed", "sqlstate": "25006"}))), Layer::Engine);
 }

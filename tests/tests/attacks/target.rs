@@ -84,7 +84,7 @@ impl Target {
         let mut sources = vec![(source.to_owned(), None)];
         sources.extend(logins.iter().map(|login| (login.replace('_', "-"), Some(login.as_str()))));
         for (name, login) in &sources {
-            owner.post("/v1/sources", &spec(name, engine, database, *login)).await.expect(201);
+            owner.register(&spec(name, engine, database, *login)).await;
         }
         let names: Vec<_> = sources.iter().map(|(name, _)| name).collect();
         let endpoint = json!({"name": "attacked", "sources": names, "builtins": ["run_sql"]});
@@ -157,13 +157,10 @@ fn spec(name: &str, engine: Engine, database: &str, login: Option<&str>) -> Json
         }
     };
     let (user, password) = login.map_or((&*server.admin_user, &*server.admin_password), |login| (login, "attack"));
-    json!({
-        "name": name,
-        "allow_raw": true,
-        "connection": {kind: {"host": server.host, "port": server.port, "database": database,
-                              "user": user, "tls": {"mode": "off"}}},
-        "credentials": {"password": password},
-    })
+    let mut connection = server.connection();
+    connection[kind]["database"] = json!(database);
+    connection[kind]["user"] = json!(user);
+    json!({"name": name, "allow_raw": true, "connection": connection, "credentials": {"password": password}})
 }
 
 /// The files of a folder, by the hash of what is in them.

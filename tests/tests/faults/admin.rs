@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 use test_servers::Server;
+use tests::{PATIENCE, until};
 
-use crate::{PATIENCE, kind::Kind, until};
+use crate::kind::Kind;
 
 /// An administrator's session.
 pub(crate) struct Admin {

@@ -2,10 +2,10 @@
 
 use rstest::rstest;
 use serde_json::json;
-use tests::TestServer;
+use tests::{PATIENCE, TestServer};
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::{PATIENCE, admin::Admin, kind::Kind, raw, register, retry_after};
+use crate::{admin::Admin, kind::Kind, retry_after};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,7 +15,7 @@ async fn a_full_source_makes_calls_wait_and_then_refuses_them(
     let server = kind.shared();
     let tidegate = TestServer::start().await;
     let owner = tidegate.owner();
-    register(&owner, &kind.source("db", server, server.port, 2)).await;
+    owner.register(&kind.source("db", server, 2)).await;
     let mut admin = Admin::of(kind, server).await;
     admin.make_table("filled", server).await;
 
@@ -24,7 +24,7 @@ async fn a_full_source_makes_calls_wait_and_then_refuses_them(
     let (done, mut answers) = mpsc::unbounded_channel();
     for _ in 0..27 {
         let (owner, done) = (owner.clone(), done.clone());
-        tokio::spawn(async move { done.send(raw(&owner, "db", "SELECT count(*) FROM filled").await) });
+        tokio::spawn(async move { done.send(owner.raw("db", "SELECT count(*) FROM filled").await) });
     }
     for _ in 0..5 {
         let refused = timeout(PATIENCE, answers.recv()).await.unwrap().unwrap();
@@ -38,5 +38,5 @@ async fn a_full_source_makes_calls_wait_and_then_refuses_them(
         let answer = timeout(PATIENCE, answers.recv()).await.unwrap().unwrap();
         assert_eq!(answer.expect(200)["rows"], json!([[1]]));
     }
-    raw(&owner, "db", "SELECT count(*) FROM filled").await.expect(200);
+    owner.raw("db", "SELECT count(*) FROM filled").await.expect(200);
 }

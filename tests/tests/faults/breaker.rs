@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use rstest::rstest;
 use serde_json::json;
-use tests::{TestServer, proxy::Proxy};
+use tests::{PATIENCE, TestServer, proxy::Proxy, until};
 
-use crate::{PATIENCE, kind::Kind, raw, register, retry_after, until};
+use crate::{kind::Kind, retry_after};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,12 +17,12 @@ async fn a_source_that_is_down_fails_at_once_and_the_others_do_not_notice(
     let server = kind.shared();
     let tidegate = TestServer::start().await;
     let owner = tidegate.owner();
-    let mut proxy = Proxy::before(server.port).await;
-    register(&owner, &kind.source("db", server, proxy.port, 5)).await;
-    register(&owner, &kind.source("other", server, server.port, 5)).await;
+    let mut proxy = Proxy::before(&server.host, server.port).await;
+    owner.register(&kind.source_behind(&proxy, "db", server)).await;
+    owner.register(&kind.source("other", server, 5)).await;
     let endpoint = json!({"name": "db", "sources": ["db"], "builtins": ["run_sql"]});
     owner.post("/v1/servers", &endpoint).await.expect(201);
-    let call = async || raw(&owner, "db", "SELECT 1 AS one").await;
+    let call = async || owner.raw("db", "SELECT 1 AS one").await;
     call().await.expect(200);
 
     proxy.down().await;
@@ -53,7 +53,7 @@ async fn a_source_that_is_down_fails_at_once_and_the_others_do_not_notice(
     // On a busy machine many of them wait for a processor, but a call that tries the source is never fast.
     assert!(took[12] < Duration::from_millis(5), "{took:?}");
     assert_eq!(proxy.connections(), before);
-    raw(&owner, "other", "SELECT 1 AS one").await.expect(200);
+    owner.raw("other", "SELECT 1 AS one").await.expect(200);
 
     let tool = json!({"name": "run_sql", "arguments": {"sql": "SELECT 1 AS one"}});
     let told = owner.mcp_modern("/t/demo/mcp/db", "tools/call", tool).await.expect(200);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
-use tests::{Client, TestServer};
+use tests::{Client, PATIENCE, TestServer, until};
 
-use crate::{CANCEL_LIMIT, PATIENCE, admin::Admin, kind, kind::Kind, raw, register};
+use crate::{CANCEL_LIMIT, admin::Admin, kind, kind::Kind, register_writer};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +16,7 @@ async fn a_client_that_goes_away_cancels_its_statement(
     let server = kind.shared();
     let tidegate = TestServer::start().await;
     let owner = tidegate.owner();
-    register(&owner, &kind.source("db", server, server.port, 1)).await;
+    owner.register(&kind.source("db", server, 1)).await;
     owner.post("/v1/servers", &json!({"name": "db", "sources": ["db"], "builtins": ["run_sql"]})).await.expect(201);
     let mut admin = Admin::of(kind, server).await;
 
@@ -31,7 +31,7 @@ async fn a_client_that_goes_away_cancels_its_statement(
         println!("{way}: cancelled {took:?} after the client had gone");
         assert!(took <= CANCEL_LIMIT, "{way}: cancelled {took:?} after the client had gone");
         // The one session there may be serves the next.
-        raw(&owner, "db", "SELECT 1 AS one").await.expect(200);
+        owner.raw("db", "SELECT 1 AS one").await.expect(200);
     }
 }
 
@@ -56,4 +56,40 @@ async fn leave(way: &str, owner: &Client, admin: &mut Admin) -> Duration {
     }
     // Without a cancel it would run until its deadline, which is later.
     admin.see_the_end_of(&marker, PATIENCE).await
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_streamed_write_goes_on_without_its_client(#[values(Kind::Postgres, Kind::Mariadb, Kind::Mysql)] kind: Kind) {
+    let server = kind.shared();
+    let tidegate = TestServer::start().await;
+    let owner = tidegate.owner();
+    owner.register(&kind.source("db", server, 2)).await;
+    let [mut admin, mut locker] = [Admin::of(kind, server).await, Admin::of(kind, server).await];
+    admin.make_table("streamed", server).await;
+    register_writer(&owner, "db", "streamed").await;
+
+    // Both wait for the lock when their clients go away, first that of the write.
+    locker.execute(kind.lock("streamed")).await;
+    let write = json!({"arguments": {"id": 1}});
+    let read = json!({"source": "db", "sql": "SELECT count(*) AS streamed_read FROM streamed"});
+    tokio::select! {
+        answer = owner.post("/v1/execute/raw?format=ndjson", &read) => panic!("{answer:?}"),
+        () = async {
+            admin.see("streamed_read").await;
+            tokio::select! {
+                answer = owner.post("/v1/execute/db-add?format=ndjson", &write) => panic!("{answer:?}"),
+                () = admin.see("INSERT INTO streamed") => {}
+            }
+        } => {}
+    }
+    admin.see_the_end_of("streamed_read", PATIENCE).await;
+    admin.see("INSERT INTO streamed").await;
+    locker.execute(kind.unlock()).await;
+
+    let newest = async || owner.get("/v1/executions?query=db-add").await.expect(200)["items"][0].clone();
+    until("a record", PATIENCE, async || !newest().await.is_null()).await;
+    let stored = newest().await;
+    assert_eq!((&stored["outcome"], &stored["rows"]), (&json!("ok"), &json!(1)), "{stored:#}");
+    assert_eq!(owner.raw("db", "SELECT count(*) FROM streamed").await.expect(200)["rows"], json!([[2]]));
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use test_servers::Server;
+use tests::proxy::Proxy;
 
 /// Four times the numbers from 1 to 1000 make more combinations than a server looks at in an hour.
 const NUMBERS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
@@ -32,16 +33,23 @@ impl Kind {
         }
     }
 
-    /// A source on this server, reached through `port`.
-    pub(crate) fn source(self, name: &str, server: &Server, port: u16, max_sessions: u32) -> Json {
+    /// A source on this server, with so many sessions at the most.
+    pub(crate) fn source(self, name: &str, server: &Server, max_sessions: u32) -> Json {
+        self.source_by(server.connection(), name, server, max_sessions)
+    }
+
+    /// A source on this server that is reached through a proxy, with five sessions at the most.
+    pub(crate) fn source_behind(self, proxy: &Proxy, name: &str, server: &Server) -> Json {
+        self.source_by(server.connection_at("127.0.0.1", proxy.port), name, server, 5)
+    }
+
+    fn source_by(self, mut connection: Json, name: &str, server: &Server, max_sessions: u32) -> Json {
         let kind = if self == Self::Postgres { "postgres" } else { "mysql" };
-        json!({
-            "name": name,
-            "connection": {kind: {"host": server.host, "port": port, "database": server.database, "user": server.user,
-                                  "tls": {"mode": "off"}, "max_sessions": max_sessions}},
-            "credentials": {"password": server.password},
-            "allow_raw": true,
-        })
+        connection[kind]["max_sessions"] = json!(max_sessions);
+        let mut source = server.source(name);
+        source["connection"] = connection;
+        source["allow_raw"] = json!(true);
+        source
     }
 
     /// Makes every reader of the table wait, in the transaction of the administrator who says it.

@@ -11,26 +11,14 @@ mod network;
 mod servers;
 mod sessions;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tests::{Answer, Client};
 
-/// How long anything here may take that has no tighter bound.
-const PATIENCE: Duration = Duration::from_secs(15);
-
 /// How long a statement may run on after its call has ended.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
-
-/// Polls until `ready` says so; fails after `patience`.
-async fn until(what: &str, patience: Duration, mut ready: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !ready().await {
-        assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 /// A query `<source>-add` that adds a row to the table.
 async fn register_writer(owner: &Client, source: &str, table: &str) {
@@ -42,14 +30,6 @@ async fn register_writer(owner: &Client, source: &str, table: &str) {
     owner.post("/v1/queries", &add).await.expect(201);
 }
 
-async fn register(owner: &Client, source: &Json) {
-    owner.post("/v1/sources", source).await.expect(201);
-}
-
-async fn raw(owner: &Client, source: &str, sql: &str) -> Answer {
-    owner.post("/v1/execute/raw", &json!({"source": source, "sql": sql})).await
-}
-
 /// Runs raw SQL with the header `X-Request-Timeout`.
 async fn raw_within(owner: &Client, source: &str, sql: &str, timeout: &str) -> Answer {
     let body = json!({"source": source, "sql": sql}).to_string();
@@ -58,7 +38,7 @@ async fn raw_within(owner: &Client, source: &str, sql: &str, timeout: &str) -> A
 
 /// The answers to three calls at once, which therefore leave three sessions behind.
 async fn three(owner: &Client, source: &str, sql: &str) -> [Json; 3] {
-    let answers = tokio::join!(raw(owner, source, sql), raw(owner, source, sql), raw(owner, source, sql));
+    let answers = tokio::join!(owner.raw(source, sql), owner.raw(source, sql), owner.raw(source, sql));
     <[Answer; 3]>::from(answers).map(|answer| answer.expect(200)["rows"][0][0].clone())
 }
 

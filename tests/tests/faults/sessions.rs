@@ -2,9 +2,9 @@
 
 use rstest::rstest;
 use serde_json::json;
-use tests::{TestServer, proxy::Proxy};
+use tests::{PATIENCE, TestServer, proxy::Proxy, until};
 
-use crate::{CANCEL_LIMIT, PATIENCE, admin::Admin, kind, kind::Kind, raw, register, register_writer, three, until};
+use crate::{CANCEL_LIMIT, admin::Admin, kind, kind::Kind, register_writer, three};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -12,7 +12,7 @@ async fn killed_sessions_cost_a_reader_nothing(#[values(Kind::Postgres, Kind::Ma
     let server = kind.own();
     let tidegate = TestServer::start().await;
     let owner = tidegate.owner();
-    register(&owner, &kind.source("db", &server, server.port, 5)).await;
+    owner.register(&kind.source("db", &server, 5)).await;
     let mut admin = Admin::of(kind, &server).await;
     admin.make_table("counted", &server).await;
     register_writer(&owner, "db", "counted").await;
@@ -28,7 +28,7 @@ async fn killed_sessions_cost_a_reader_nothing(#[values(Kind::Postgres, Kind::Ma
     // Killed before the first row: a reader is served all the same, by another session.
     let mut locker = Admin::of(kind, &server).await;
     locker.execute(kind.lock("counted")).await;
-    let (answer, ()) = tokio::join!(raw(&owner, "db", "SELECT count(*) AS killed_early FROM counted"), async {
+    let (answer, ()) = tokio::join!(owner.raw("db", "SELECT count(*) AS killed_early FROM counted"), async {
         admin.see("killed_early").await;
         admin.kill().await;
         admin.see("killed_early").await;
@@ -38,7 +38,7 @@ async fn killed_sessions_cost_a_reader_nothing(#[values(Kind::Postgres, Kind::Ma
 
     // Killed twice: it is not tried for ever.
     locker.execute(kind.lock("counted")).await;
-    let (answer, ()) = tokio::join!(raw(&owner, "db", "SELECT count(*) AS killed_twice FROM counted"), async {
+    let (answer, ()) = tokio::join!(owner.raw("db", "SELECT count(*) AS killed_twice FROM counted"), async {
         for _ in 0..2 {
             admin.see("killed_twice").await;
             admin.kill().await;
@@ -56,10 +56,10 @@ async fn killed_sessions_cost_a_reader_nothing(#[values(Kind::Postgres, Kind::Ma
     assert_eq!(three(&owner, "db", count).await, [2, 2, 2]);
 
     // Killed amid the rows: they cannot be taken back, so the call fails and is not repeated.
-    let proxy = Proxy::before(server.port).await;
-    register(&owner, &kind.source("watched", &server, proxy.port, 5)).await;
+    let proxy = Proxy::before(&server.host, server.port).await;
+    owner.register(&kind.source_behind(&proxy, "watched", &server)).await;
     let stuck = kind::stuck("killed_late");
-    let (answer, ()) = tokio::join!(raw(&owner, "watched", &stuck), async {
+    let (answer, ()) = tokio::join!(owner.raw("watched", &stuck), async {
         until("the first rows", PATIENCE, async || proxy.bytes_answered() > 100_000).await;
         admin.kill().await;
     });

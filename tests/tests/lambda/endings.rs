@@ -3,18 +3,34 @@
 use std::{
     path::Path,
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use axum::{body::Body, http::Request};
+use chrono::{DateTime, Utc};
 use emulator::Failure;
-use serde_json::{Value as Json, json};
+use secrecy::ExposeSecret;
+use serde_json::json;
 use tests::lambda::{Cloud, Environment, Event};
+use tidegate::dev::start_on_free_port;
+use tidegate_core::{
+    ErrorCode,
+    deadline::Deadline,
+    execution::ExecutionFilter,
+    ports::{Clock, Executions},
+};
+use tidegate_execute::ExecuteState;
+use tidegate_http::{PlatformDeadline, edge};
+use tidegate_platform::Platform;
+use tidegate_store::{LocalBackend, SystemClock};
+use tower::ServiceExt;
 
-use crate::{AUTH, EXECUTE, MCP, REGISTRY};
+use crate::{AUTH, EXECUTE, MCP, REGISTRY, executions, raw, tools};
 
 /// How much later than it has to something may be seen to end, on a machine that does other things too. What does not end
 /// by itself takes seconds more.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// The time that Lambda gives the calls here.
 const TIME: Duration = Duration::from_millis(1500);
@@ -24,16 +40,6 @@ const END: Duration = Duration::from_millis(500);
 
 /// A statement that runs for minutes.
 const ENDLESS: &str = "WITH RECURSIVE c(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM c) SELECT count(*) FROM c";
-
-fn raw(cloud: &Cloud, sql: &str) -> Event {
-    Event::new("POST", "/v1/execute/raw").key(&cloud.key).body(json!({"source": "flights", "sql": sql}))
-}
-
-async fn executions(cloud: &Cloud) -> Vec<Json> {
-    let mut function = cloud.function(EXECUTE).await;
-    let page = function.call(&Event::new("GET", "/v1/executions").key(&cloud.key)).await.expect(200);
-    page["items"].as_array().unwrap().clone()
-}
 
 #[tokio::test]
 async fn the_history_is_written_before_the_answer_leaves() {
@@ -61,18 +67,63 @@ async fn a_call_ends_by_itself_before_lambda_ends_it() {
     assert_eq!(records.iter().map(|record| &record["error"]).collect::<Vec<_>>(), ["timeout", "timeout"]);
 }
 
+/// An hour later than it is. What has its end by this clock is not over when a call is.
+struct HourAhead;
+
+impl Clock for HourAhead {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now() + Duration::from_secs(3600)
+    }
+}
+
+#[tokio::test]
+async fn the_record_of_a_call_that_was_ended_is_written_before_its_answer_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_on_free_port(folder.path()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let key = format!("Bearer {}", server.api_key().expose_secret());
+    server.stop().await.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let local = LocalBackend::open(folder.path()).await.unwrap();
+    let environment = tidegate_platform::Environment { sqlite_folder: folder.path().into(), ..Default::default() };
+    let mut platform = Platform::new(environment, local.store.clone()).with_secrets(local.vault, local.key);
+    platform.clock = Arc::new(HourAhead);
+    let engine = platform.hosted_engine().unwrap();
+    let router = tidegate_execute::router(ExecuteState::new(&platform, engine));
+    let router = edge::layered(router, Arc::clone(&platform.ids));
+
+    let body = json!({"source": "flights", "sql": ENDLESS}).to_string();
+    let mut request = Request::post("/v1/execute/raw").header("authorization", key);
+    request = request.header("content-type", "application/json");
+    // What the edge keeps back, and time for the call to come to its statement.
+    request = request.extension(PlatformDeadline(Deadline::after(Instant::now(), Duration::from_millis(800))));
+    let response = router.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 504);
+    // What Lambda's layer does before the answer leaves.
+    platform.settle().await.unwrap();
+    let tenant = platform.tenants.find(&"demo".parse().unwrap()).await.unwrap().unwrap();
+    let page = local.store.page(tenant.id, &ExecutionFilter::default(), None, 10).await.unwrap();
+    assert_eq!(page.items.iter().map(|it| it.error).collect::<Vec<_>>(), [Some(ErrorCode::Cancelled)]);
+}
+
 #[tokio::test]
 async fn a_call_ends_in_time_when_the_store_does_not_answer() {
     let cloud = Cloud::start().await;
-    for (program, path) in [(AUTH, "/v1/me"), (REGISTRY, "/v1/queries"), (EXECUTE, "/v1/executions")] {
+    let get = |path: &str| Event::new("GET", path).key(&cloud.key);
+    for (program, event) in
+        [(AUTH, get("/v1/me")), (REGISTRY, get("/v1/queries")), (EXECUTE, get("/v1/executions")), (MCP, tools(&cloud))]
+    {
         let mut function = cloud.function(program).await;
         for operation in ["GetItem", "Query"] {
             cloud.emulator.fail(operation, Failure::Silent);
         }
-        let event = Event::new("GET", path).key(&cloud.key);
         let began = Instant::now();
-        function.call_within(&event, TIME).await.problem(504, "timeout");
-        assert!(began.elapsed() < TIME + SLACK, "{path}: {:?}", began.elapsed());
+        let answer = function.call_within(&event, TIME).await;
+        answer.problem(504, "timeout");
+        assert_eq!(answer.json().get("jsonrpc").is_some(), program == MCP, "{}", answer.text);
+        assert!(began.elapsed() < TIME + SLACK, "{event:?}: {:?}", began.elapsed());
         cloud.emulator.heal();
         function.call(&event).await.expect(200);
     }
@@ -117,9 +168,8 @@ async fn a_frozen_environment_goes_on_with_what_has_changed_meanwhile() {
     // What the network keeps of an idle connection is gone too.
     cloud.network.down().await;
     cloud.network.up().await;
-    // A lifetime of the cache passes; nothing can be polled in a process that stands still.
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    function.thaw();
+    // A lifetime of the cache.
+    function.frozen_for(Duration::from_millis(1200)).await;
     function.call(&by_key).await.problem(401, "unauthenticated");
     function.call(&raw(&cloud, "SELECT 1 AS one")).await.expect(200);
     auth.call(&Event::new("GET", "/v1/me").key(&cloud.key)).await.expect(200);
@@ -130,7 +180,7 @@ async fn an_environment_ends_when_it_is_told_to() {
     let cloud = Cloud::start().await;
     for program in [AUTH, EXECUTE, REGISTRY, MCP] {
         let mut function = cloud.function(program).await;
-        function.call(&Event::new("GET", "/health")).await.expect(200);
+        function.call(&Event::new("GET", "/nothing")).await.problem(404, "not_found");
         let (status, took) = function.terminate().await;
         assert!(status.success() && took < END + SLACK, "{program}: {status} after {took:?}");
     }
@@ -154,8 +204,8 @@ async fn what_waits_to_be_written_is_written_at_the_end() {
     function.call_within(&raw(&cloud, "SELECT 1 AS one"), Duration::from_millis(800)).await.expect(200);
     function.freeze();
     cloud.emulator.heal();
-    // While it is frozen, the time of the attempt that got no answer passes; there is nothing to poll.
-    tokio::time::sleep(Duration::from_millis(3200)).await;
+    // Longer than the attempt that got no answer waits for one.
+    function.frozen_for(Duration::from_millis(3200)).await;
     let (status, _) = function.terminate().await;
     assert!(status.success());
     assert_eq!(executions(&cloud).await.len(), 1, "{:#?}", function.log());

@@ -8,24 +8,19 @@ use std::{
 use serde_json::{Value as Json, json};
 use tests::lambda::{Cloud, Environment, Event};
 
-use crate::{EXECUTE, MCP};
+use crate::{EXECUTE, MCP, REGISTRY, executions, raw_as};
 
-/// 400 rows of a kilobyte; each of the latter half takes some milliseconds.
+/// 400 rows of a kilobyte; each of the latter half takes milliseconds, and all of it many times what the test asks for.
 const SLOWING: &str = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 400) \
                        SELECT i, printf('%01000d', i), CASE WHEN i <= 200 THEN 0 ELSE (WITH RECURSIVE c(k) AS \
-                       (SELECT 1 UNION ALL SELECT k + 1 FROM c WHERE k < 2000) SELECT count(*) FROM c WHERE k % 7 < i) \
+                       (SELECT 1 UNION ALL SELECT k + 1 FROM c WHERE k < 10000) SELECT count(*) FROM c WHERE k % 7 < i) \
                        END FROM s";
-
-fn raw(key: &str, format: &str, sql: &str, limits: Json) -> Event {
-    let body = json!({"source": "flights", "sql": sql, "limits": limits});
-    Event::new("POST", &format!("/v1/execute/raw?format={format}")).key(key).body(body)
-}
 
 #[tokio::test]
 async fn a_stream_is_refused_where_the_gateway_buffers() {
     let cloud = Cloud::start().await;
     let mut function = cloud.function(EXECUTE).await;
-    let event = raw(&cloud.key, "ndjson", "SELECT 1 AS one", json!({}));
+    let event = raw_as(&cloud, "ndjson", "SELECT 1 AS one", json!({}));
     let problem = function.call(&event).await.problem(400, "invalid_request");
     assert!(problem["detail"].as_str().unwrap().contains("streaming URL"), "{problem}");
     let variables = cloud.variables_with("TIDEGATE_URL_STREAMS", None);
@@ -34,18 +29,48 @@ async fn a_stream_is_refused_where_the_gateway_buffers() {
 }
 
 #[tokio::test]
+async fn a_write_whose_answer_would_stream_is_refused_before_it_is_done() {
+    let cloud = Cloud::start().await;
+    let mut registry = cloud.function(REGISTRY).await;
+    let source = json!({"name": "db", "connection": {"sqlite": {"path": "flights.sqlite"}}, "allow_raw": true,
+                        "allow_raw_writes": true});
+    let insert = "INSERT INTO airlines (carrier, name) VALUES ('X' || (SELECT count(*) FROM airlines), 'more')";
+    let query = json!({"name": "add", "description": "add one", "source": "db", "mode": "write", "statement": insert});
+    for (path, body) in [("/v1/sources", source), ("/v1/queries", query)] {
+        registry.call(&Event::new("POST", path).key(&cloud.key).body(body)).await.expect(201);
+    }
+    let mut function = cloud.function(EXECUTE).await;
+    let count = raw_as(&cloud, "json", "SELECT count(*) FROM airlines", json!({}));
+    let before = function.call(&count).await.expect(200)["rows"][0][0].as_u64().unwrap();
+    let post = |path: &str, body: Json| Event::new("POST", path).key(&cloud.key).body(body);
+    function.call(&post("/v1/execute/add", json!({}))).await.expect(200);
+    let page = function.call(&Event::new("GET", "/v1/executions?query=add").key(&cloud.key)).await.expect(200);
+    let again = format!("/v1/executions/{}/rerun", page["items"][0]["id"].as_str().unwrap());
+
+    let write = json!({"source": "db", "mode": "write", "sql": insert});
+    for (path, body) in [("/v1/execute/raw", write), ("/v1/execute/add", json!({})), (&*again, json!({}))] {
+        let event = post(&format!("{path}?format=ndjson"), body.clone());
+        let problem = function.call(&event).await.problem(400, "invalid_request");
+        assert!(problem["detail"].as_str().unwrap().contains("streaming URL"), "{problem}");
+        let event = post(path, body).header("accept", "application/x-ndjson");
+        function.call(&event).await.problem(400, "invalid_request");
+    }
+    assert_eq!(function.call(&count).await.expect(200)["rows"][0][0], before + 1);
+}
+
+#[tokio::test]
 async fn an_answer_of_more_than_six_megabytes_is_refused_with_what_to_do() {
     let cloud = Cloud::start().await;
     let mut function = cloud.function(EXECUTE).await;
     let sql = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 900) \
                SELECT i, printf('%08000d', i) FROM s";
-    let event = raw(&cloud.key, "json", sql, json!({"bytes": 8 << 20}));
+    let event = raw_as(&cloud, "json", sql, json!({"bytes": 8 << 20}));
     let problem = function.call(&event).await.problem(422, "limit_exceeded");
     assert!(problem["detail"].as_str().unwrap().contains("next_cursor"), "{problem}");
     // The streaming URL carries it.
     let whole = function.call(&event.over_url()).await.expect(200);
     assert_eq!(whole["row_count"], 900);
-    let less = raw(&cloud.key, "json", sql, json!({"bytes": 1 << 20}));
+    let less = raw_as(&cloud, "json", sql, json!({"bytes": 1 << 20}));
     assert_eq!(function.call(&less).await.expect(200)["truncated"], "bytes");
 }
 
@@ -53,7 +78,7 @@ async fn an_answer_of_more_than_six_megabytes_is_refused_with_what_to_do() {
 async fn a_function_url_streams_rows_as_they_come() {
     let cloud = Cloud::start().await;
     let mut function = cloud.function(EXECUTE).await;
-    let event = raw(&cloud.key, "ndjson", SLOWING, json!({})).over_url();
+    let event = raw_as(&cloud, "ndjson", SLOWING, json!({})).over_url();
     let mut outcome = function.invoke(&event, Duration::from_secs(20)).await.unwrap();
     assert!(outcome.is_streamed && !outcome.is_failure);
     let (mut body, mut arrivals) = (Vec::new(), Vec::new());
@@ -81,9 +106,9 @@ async fn a_function_url_streams_rows_as_they_come() {
 async fn a_stream_nobody_reads_any_more_does_not_disturb_the_next_call() {
     let cloud = Cloud::start().await;
     let mut function = cloud.function(EXECUTE).await;
-    let event = raw(&cloud.key, "ndjson", SLOWING, json!({})).over_url();
+    let event = raw_as(&cloud, "ndjson", SLOWING, json!({})).over_url();
     drop(function.invoke(&event, Duration::from_secs(20)).await.unwrap());
-    let one = raw(&cloud.key, "json", "SELECT 1 AS one", json!({}));
+    let one = raw_as(&cloud, "json", "SELECT 1 AS one", json!({}));
     assert_eq!(function.call(&one).await.expect(200)["rows"], json!([[1]]));
     assert_eq!(executions(&cloud).await.len(), 2);
 }
@@ -92,7 +117,7 @@ async fn a_stream_nobody_reads_any_more_does_not_disturb_the_next_call() {
 async fn problems_over_a_function_url_are_problems() {
     let cloud = Cloud::start().await;
     let mut function = cloud.function(EXECUTE).await;
-    let event = raw(&cloud.key, "ndjson", "SELEC", json!({})).over_url();
+    let event = raw_as(&cloud, "ndjson", "SELEC", json!({})).over_url();
     function.call(&event).await.problem(422, "invalid_statement");
     function.call(&Event::new("GET", "/nothing").over_url()).await.problem(404, "not_found");
 }
@@ -124,11 +149,4 @@ async fn mcp_works_over_both_gateways() {
         assert_eq!(called["result"]["structuredContent"]["rows"], json!([["United Air Lines Inc."]]));
         function.call(&event(&call.clone().header("origin", "https://evil.test"))).await.problem(403, "forbidden");
     }
-}
-
-/// The history, as an environment of its own reads it.
-async fn executions(cloud: &Cloud) -> Vec<Json> {
-    let mut function = cloud.function(EXECUTE).await;
-    let page = function.call(&Event::new("GET", "/v1/executions").key(&cloud.key)).await.expect(200);
-    page["items"].as_array().unwrap().clone()
 }

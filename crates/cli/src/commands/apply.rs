@@ -36,6 +36,7 @@ pub(super) async fn run(arguments: ApplyArguments) -> Result<(), Failure> {
     if plan.changes.is_empty() {
         return Ok(());
     }
+    plan.expect_room(&live, &entity::quotas(&client).await?)?;
     if !arguments.yes {
         ask("apply these changes?")?;
     }

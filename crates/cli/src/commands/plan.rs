@@ -47,5 +47,5 @@ pub(super) async fn run(arguments: PlanArguments) -> Result<(), Failure> {
     let (desired, live) = (desired(&declaration)?, entity::live(&client).await?);
     let plan = Plan::new(&desired, &live, arguments.permissions.into());
     terminal::print(&diff::render(&plan)?)?;
-    Ok(())
+    plan.expect_room(&live, &entity::quotas(&client).await?)
 }

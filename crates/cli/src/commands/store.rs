@@ -71,7 +71,7 @@ pub(super) async fn run(command: StoreCommand) -> Result<(), Failure> {
             downgrade(&arguments.store.open().await?, arguments.revision, &arguments.how).await
         }
         StoreCommand::History(arguments) => history(&arguments.open().await?).await,
-        StoreCommand::Reset(arguments) => reset(&arguments.open().await?).await,
+        StoreCommand::Reset(arguments) => reset(&arguments.open_to_empty().await?).await,
     }
 }
 
@@ -98,6 +98,9 @@ async fn status(target: &Target) -> Result<(), Failure> {
     lines.push(("this tidegate", format!("revision {}", status.newest)));
     let pending = status.pending.iter().map(|(revision, name)| format!("{revision} {name}")).collect::<Vec<_>>();
     lines.push(("pending", if pending.is_empty() { "nothing".to_owned() } else { pending.join(", ") }));
+    if let Some(reason) = &status.too_new {
+        lines.push(("too new", reason.clone()));
+    }
     if let Some(it) = &status.underway {
         let (verb, since) = (verb(it.direction), time(it.started_at));
         let text = format!("{verb} {} {}: read {}, wrote {}, since {since}", it.revision, it.name, it.read, it.written);

@@ -15,7 +15,6 @@ use tidegate_registry::RegistryState;
 use tidegate_store::LocalBackend;
 use tidegate_sync::Tasks;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::commands::store::target::migrations;
 
@@ -44,16 +43,16 @@ impl LocalPlatform {
 
     /// The routes of every function, with the layers of the edge around them.
     pub(super) fn router(&self) -> Result<Router> {
-        let (functions, document) = self.functions()?.split_for_parts();
-        let router = functions
+        let router = self
+            .functions()?
             .merge(health::router(self.platform.health.clone()))
-            .merge(openapi::router(&document).map_err(Error::internal)?);
+            .merge(openapi::router(&document()).map_err(Error::internal)?);
         Ok(edge::layered(router, Arc::clone(&self.platform.ids)))
     }
 
-    fn functions(&self) -> Result<OpenApiRouter> {
+    fn functions(&self) -> Result<Router> {
         let (platform, engine) = (&self.platform, || Arc::clone(&self.engine));
-        Ok(OpenApiRouter::with_openapi(openapi::Document::openapi())
+        Ok(Router::new()
             .merge(tidegate_registry::router(RegistryState::new(platform, engine())?))
             .merge(tidegate_execute::router(ExecuteState::new(platform, engine())))
             .merge(tidegate_auth::router(AuthState::new(platform)))
@@ -65,6 +64,20 @@ impl LocalPlatform {
         self.engine.close().await;
         self.platform.settle().await
     }
+}
+
+/// The OpenAPI document of every function.
+fn document() -> utoipa::openapi::OpenApi {
+    let functions = [
+        tidegate_registry::document(),
+        tidegate_execute::document(),
+        tidegate_auth::document(),
+        tidegate_mcp::document(),
+    ];
+    functions.into_iter().fold(openapi::Document::openapi(), |mut document, function| {
+        document.merge(function);
+        document
+    })
 }
 
 /// Nobody else has the folder, so its migrations are applied without a question.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use tidegate_core::{Result, deadline::Deadline};
+use tidegate_core::{Result, deadline::Deadline, task::Task};
 use tidegate_sync::Tasks;
 use tokio::{
     task::JoinSet,
@@ -22,22 +22,27 @@ const RUN: Duration = Duration::from_secs(15 * 60);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// The tasks, and the seconds from one run to the next.
-const TASKS: [(&str, u64); 4] =
-    [("source_health", 5 * MINUTE), ("catalog_snapshots", 6 * HOUR), ("purge", 24 * HOUR), ("key_rotation", 24 * HOUR)];
+/// The seconds from one run of a task to the next.
+const fn every(task: Task) -> u64 {
+    match task {
+        Task::SourceHealth => 5 * MINUTE,
+        Task::CatalogSnapshots => 6 * HOUR,
+        Task::Purge | Task::KeyRotation => 24 * HOUR,
+    }
+}
 
 /// Runs the tasks until what it gives back is dropped.
 pub(super) fn start(tasks: &Arc<Tasks>) -> JoinSet<()> {
     let mut schedules = JoinSet::new();
-    for (task, seconds) in TASKS {
+    for task in Task::ALL {
         let tasks = Arc::clone(tasks);
         schedules.spawn(async move {
-            let mut ticks = interval_at(tokio::time::Instant::now() + FIRST, Duration::from_secs(seconds));
+            let mut ticks = interval_at(tokio::time::Instant::now() + FIRST, Duration::from_secs(every(task)));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 if let Err(error) = run(&tasks, &json!({"task": task})).await {
-                    tracing::error!(task, ?error, "the task failed");
+                    tracing::error!(task = task.as_str(), ?error, "the task failed");
                 }
             }
         });

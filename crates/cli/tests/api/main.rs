@@ -97,6 +97,35 @@ fn a_second_apply_changes_nothing() {
 }
 
 #[test]
+fn what_is_beyond_a_quota_is_told_before_anything_is_made() {
+    let session = Session::new();
+    session.api.put("queries", json!({"name": "other", "description": "d", "source": "s", "statement": "SELECT 1"}));
+    session.api.put("servers", json!({"name": "other"}));
+    for (list, most) in [("sources", 2), ("queries", 3), ("servers", 1)] {
+        session.api.limit(list, most);
+    }
+    for command in
+        [&["plan", "-f", GOOD][..], &["apply", "-f", GOOD, "--yes"], &["apply", "-f", GOOD, "--yes", "--prune"]]
+    {
+        let ran = session.tidegate(command);
+        assert_eq!(ran.code, 1, "{command:?}");
+        assert!(ran.stdout.contains("6 to create"), "{}", ran.stdout);
+        let expected = "error: there would be 4 queries and this tenant may have 3; delete some first, or ask the operator \
+                        to raise `quotas.queries`; there would be 2 servers and this tenant may have 1; delete some first, \
+                        or ask the operator to raise `quotas.servers`\n";
+        assert_eq!(ran.stderr, expected);
+        assert_eq!(session.api.changed(), [""; 0]);
+    }
+
+    session.api.limit("queries", 4);
+    session.api.limit("servers", 2);
+    session.succeed(&["apply", "-f", GOOD, "--yes"]);
+    // Less than there is stops no change of it.
+    session.api.limit("queries", 1);
+    session.succeed(&["plan", "-f", GOOD]);
+}
+
+#[test]
 fn a_replacement_shows_the_fields_that_change_and_sends_the_version() {
     let session = Session::new();
     session.api.put(

@@ -27,6 +27,8 @@ struct Shared {
     refusal: Option<(String, Json)>,
     /// What the answer to the next creation says more.
     more: Option<Json>,
+    /// How many of each there may be.
+    quotas: Map<String, Json>,
 }
 
 pub(crate) struct StandIn {
@@ -74,6 +76,11 @@ impl StandIn {
         self.shared.lock().unwrap().more = Some(more);
     }
 
+    /// Says that there may be so many of a kind. It does not hold anybody to it.
+    pub(crate) fn limit(&self, list: &str, most: usize) {
+        self.shared.lock().unwrap().quotas.insert(list.to_owned(), json!(most));
+    }
+
     /// Refuses the next request of this method and path with a problem.
     pub(crate) fn refuse(&self, request: &str, problem: Json) {
         self.shared.lock().unwrap().refusal = Some((request.to_owned(), problem));
@@ -99,6 +106,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
     }
     match (parts.method.as_str(), segments.as_slice()) {
         ("POST", ["execute", query]) => execute(query, &body),
+        ("GET", ["me"]) => answer_json(200, &json!({"quotas": shared.quotas})),
         ("GET", [list]) => shared.list(list, parts.uri.query().unwrap_or_default()),
         ("POST", [list]) => shared.create(list, &body),
         ("GET", [list, name]) => match shared.position(list, name) {

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{error, lease::Lease};
-use crate::{ConnectorConfig, host::Host};
+use crate::{ConnectorConfig, bounds::permit, host::Host};
 
 const PORT: u16 = 3306;
 /// How long a server may take to accept a connection; one that takes longer cannot be reached.
@@ -72,6 +72,8 @@ pub(super) struct Session {
     pub(super) id: u64,
     product: Product,
     version: String,
+    /// Before then the server's own time limit cannot have stopped a statement.
+    pub(super) limit: Instant,
     idle_since: Instant,
 }
 
@@ -114,19 +116,11 @@ impl Sessions {
 
     /// A session in a transaction, with a time limit of the server's own a little before the deadline.
     pub(super) async fn begin(self: &Arc<Self>, access: Access, deadline: Deadline) -> Result<Lease> {
-        let permit = match timeout_at(deadline.instant().into(), Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(closed()),
-            Err(_) => {
-                return Err(Error::new(
-                    ErrorCode::Timeout,
-                    "every session of the source was busy until the deadline; try again, or raise its `max_sessions`",
-                ));
-            }
-        };
+        let permit = permit(&self.permits, deadline).await?;
         let session = match self.revive(access, deadline).await {
             Some(session) => session,
-            None => self.open(access, deadline).await?,
+            // Boxed, because it is rare and would make every call's future larger.
+            None => Box::pin(self.open(access, deadline)).await?,
         };
         Ok(Lease::new(session, Arc::clone(self), permit))
     }
@@ -151,7 +145,7 @@ impl Sessions {
     async fn open(&self, access: Access, deadline: Deadline) -> Result<Session> {
         let given_up = Instant::now() + CONNECT_LIMIT;
         let opened = timeout_at(deadline.instant().min(given_up).into(), async {
-            let connection = self.dial().await?;
+            let connection = self.dial(deadline.instant().min(given_up)).await?;
             let opened = async {
                 let mut session = Session::open(connection).await?;
                 session.begin(access, deadline).await?;
@@ -161,14 +155,9 @@ impl Sessions {
         });
         match opened.await {
             Ok(opened) => opened,
-            Err(_) if given_up <= deadline.instant() => Err(Error::new(
-                ErrorCode::SourceUnavailable,
-                format!(
-                    "{} did not accept a connection in time; check the host, the port and the firewall",
-                    self.address
-                ),
-            )
-            .while_connecting()),
+            Err(_) if given_up <= deadline.instant() => {
+                Err(self.unopened(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+            }
             // A deadline that leaves less time than a connection may take tells nothing of the server.
             Err(_) => Err(Error::new(
                 ErrorCode::Timeout,
@@ -178,19 +167,33 @@ impl Sessions {
     }
 
     /// A connection to the server, which is known to be where it may be.
-    async fn dial(&self) -> Result<MySqlConnection> {
-        self.host.connect(&self.options, MySqlConnectOptions::host, |error| self.unopened(error)).await
+    async fn dial(&self, until: Instant) -> Result<MySqlConnection> {
+        self.host.connect(&self.options, MySqlConnectOptions::host, until, |error| self.unopened(error)).await
     }
 
     fn unopened(&self, error: sqlx::Error) -> Error {
-        error::of_connect(error, &self.address).while_connecting()
+        let error = match self.host.conceals(&error) {
+            true => self.host.unreached(error),
+            false => error::of_connect(error, &self.address),
+        };
+        error.while_connecting()
     }
 
-    /// Takes a session whose transaction has ended.
-    pub(super) fn take_back(&self, mut session: Session) {
-        if !self.permits.is_closed() {
+    /// Takes a session whose transaction has ended, and closes those that have been idle for too long.
+    pub(super) async fn take_back(&self, mut session: Session) {
+        let ended: Vec<_> = {
+            let mut idle = self.idle();
             session.idle_since = Instant::now();
-            self.idle().push(session);
+            idle.push(session);
+            // `close` takes this lock after it closed the semaphore, so that no session can slip in behind it.
+            let ended = match self.permits.is_closed() {
+                true => idle.len(),
+                false => idle.partition_point(|session| session.idle_since.elapsed() >= IDLE_LIMIT),
+            };
+            idle.drain(..ended).collect()
+        };
+        for session in ended {
+            session.close().await;
         }
     }
 
@@ -217,7 +220,7 @@ impl Sessions {
     pub(super) async fn kill(&self, id: u64) {
         let kill = async {
             let failed = |error| error::of_statement(error, &self.address);
-            let mut connection = self.dial().await?;
+            let mut connection = self.dial(Instant::now() + KILL_LIMIT).await?;
             sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await.map_err(failed)?;
             connection.close().await.map_err(failed)
         };
@@ -229,11 +232,6 @@ impl Sessions {
     }
 }
 
-/// The error of a source that was closed.
-pub(super) fn closed() -> Error {
-    Error::new(ErrorCode::SourceUnavailable, "the source was changed or closed meanwhile; try again")
-}
-
 impl Session {
     async fn open(mut connection: MySqlConnection) -> sqlx::Result<Self> {
         let row =
@@ -243,15 +241,19 @@ impl Session {
             sqlx::query("SET SESSION sql_mode = ?").bind(mode).execute(&mut connection).await?;
         }
         let product = if version.contains("MariaDB") { Product::MariaDb } else { Product::MySql };
-        Ok(Self { connection, id, product, version, idle_since: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { connection, id, product, version, limit: now, idle_since: now })
     }
 
     /// Begins a transaction. Everything that the one before may have set is set again, so that nothing depends on how that
     /// one ended; that is why nothing is reset at its end.
     async fn begin(&mut self, access: Access, deadline: Deadline) -> sqlx::Result<()> {
-        let left = deadline.remaining(Instant::now());
+        let now = Instant::now();
+        let left = deadline.remaining(now);
         // The server's own error tells more than our timer, and leaves the session usable.
         let limit = left - (left / 10).min(Duration::from_millis(100));
+        // The server has a clock of its own.
+        self.limit = now + limit - limit / 10;
         let limit = match self.product {
             Product::MariaDb => format!("max_statement_time = {:.3}", limit.as_secs_f64().max(0.001)),
             // Plans come in the shape that MariaDB has too; servers before 8.3 know no other.
@@ -270,6 +272,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the server lets go of all named locks at once. MySQL does since it has the time limits that every session
+    /// sets, and MariaDB since 10.5.2.
+    pub(super) fn can_release_locks(&self) -> bool {
+        self.product == Product::MySql || numbers(&self.version) >= [10, 5, 2]
+    }
+
     /// The product's name, and its version as it says it.
     pub(super) fn server(&self) -> (&'static str, &str) {
         let product = match self.product {
@@ -284,6 +292,12 @@ impl Session {
             tracing::debug!(%error, "a session was not closed in good order");
         }
     }
+}
+
+/// The numbers of a version such as `10.11.14-MariaDB-log`.
+fn numbers(version: &str) -> [u32; 3] {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    [(); 3].map(|()| numbers.next().unwrap_or(0))
 }
 
 /// A mode without those that change how text is read; `None` when it has none of them.
@@ -303,24 +317,95 @@ mod tests {
 
     use super::*;
 
-    #[rstest]
-    #[tokio::test]
-    async fn the_engine_refuses_every_change_in_a_read_only_session(
-        #[values(test_servers::mariadb, test_servers::mysql)] server: fn() -> &'static Server,
-    ) {
-        let server = server();
+    fn sessions(server: &Server) -> Arc<Sessions> {
         let endpoint = Endpoint {
             host: server.host.clone(),
             port: Some(server.port),
             database: server.database.clone(),
             user: server.user.clone(),
             tls: Tls { mode: TlsMode::Off, ca: None },
-            max_sessions: 1,
+            max_sessions: 2,
         };
         let credentials = Credentials { password: server.password.clone().into() };
         let config = ConnectorConfig { networks: SourceNetworks::everywhere(), ..ConnectorConfig::default() };
-        let sessions = Arc::new(Sessions::new(&endpoint, Some(&credentials), &config));
-        let deadline = Deadline::after(Instant::now(), Duration::from_secs(30));
+        Arc::new(Sessions::new(&endpoint, Some(&credentials), &config))
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Instant::now(), Duration::from_secs(30))
+    }
+
+    impl Sessions {
+        /// A session of its own in use, after a change to what is known of it.
+        async fn lease_of(self: &Arc<Self>, change: impl FnOnce(&mut Session)) -> Lease {
+            let permit = permit(&self.permits, soon()).await.unwrap();
+            let mut session = self.open(Access::ReadOnly, soon()).await.unwrap();
+            change(&mut session);
+            let mut lease = Lease::new(session, Arc::clone(self), permit);
+            lease.settle();
+            lease
+        }
+
+        fn idle_ids(&self) -> Vec<u64> {
+            self.idle().iter().map(|session| session.id).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_named_locks_cannot_be_released_is_not_used_again() {
+        let sessions = sessions(test_servers::mariadb());
+        sessions.lease_of(|session| session.version = "10.5.1-MariaDB-log".to_owned()).await.give_back().await;
+        assert!(sessions.idle_ids().is_empty());
+        sessions.lease_of(|session| session.version = "10.5.2-MariaDB-log".to_owned()).await.give_back().await;
+        assert_eq!(sessions.idle_ids().len(), 1);
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, expected) in [
+            ("10.11.14-MariaDB-0+deb12u2", [10, 11, 14]),
+            ("11.4-MariaDB", [11, 4, 0]),
+            ("8.0.36", [8, 0, 36]),
+            ("unknown", [0, 0, 0]),
+        ] {
+            assert_eq!(numbers(version), expected, "{version}");
+        }
+    }
+
+    #[rstest]
+    #[tokio::test]
+    async fn sessions_that_stay_idle_are_closed_while_others_are_in_use(
+        #[values(test_servers::mariadb, test_servers::mysql)] server: fn() -> &'static Server,
+    ) {
+        let sessions = sessions(server());
+        let (first, second) = (sessions.lease_of(|_| {}).await, sessions.lease_of(|_| {}).await);
+        first.give_back().await;
+        let [id] = sessions.idle_ids()[..] else { panic!("one is idle") };
+        sessions.idle()[0].idle_since = Instant::now().checked_sub(IDLE_LIMIT).unwrap();
+        second.give_back().await;
+        let idle = sessions.idle_ids();
+        assert!(idle.len() == 1 && idle[0] != id, "{idle:?} without {id}");
+    }
+
+    #[rstest]
+    #[tokio::test]
+    async fn a_session_that_is_given_back_to_a_closed_source_is_closed(
+        #[values(test_servers::mariadb, test_servers::mysql)] server: fn() -> &'static Server,
+    ) {
+        let sessions = sessions(server());
+        let lease = sessions.lease_of(|_| {}).await;
+        sessions.close().await;
+        lease.give_back().await;
+        assert!(sessions.idle_ids().is_empty());
+    }
+
+    #[rstest]
+    #[tokio::test]
+    async fn the_engine_refuses_every_change_in_a_read_only_session(
+        #[values(test_servers::mariadb, test_servers::mysql)] server: fn() -> &'static Server,
+    ) {
+        let sessions = sessions(server());
+        let deadline = soon();
         let mut lease = sessions.begin(Access::ReadWrite, deadline).await.unwrap();
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS locked (id int)").execute(lease.connection()).await.unwrap();
         lease.settle();

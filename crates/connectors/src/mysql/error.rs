@@ -32,6 +32,12 @@ pub(super) fn of_connect(error: sqlx::Error, address: &str) -> Error {
                      `tls.mode`"
                 ),
             ),
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::new(
+                ErrorCode::SourceUnavailable,
+                format!(
+                    "{address} did not accept a connection in time; check the host, the port and the firewall between"
+                ),
+            ),
             sqlx::Error::Io(error) => Error::new(
                 ErrorCode::SourceUnavailable,
                 format!("{address} cannot be reached: {error}; check the host, the port and the firewall between"),
@@ -72,6 +78,11 @@ pub(super) fn of_statement(error: sqlx::Error, address: &str) -> Error {
     }
 }
 
+/// Whether the server stopped a statement, which it does when its time is over or somebody tells it to.
+pub(super) fn is_interruption(error: &sqlx::Error) -> bool {
+    matches!(server_error(error), Some((1317, _)))
+}
+
 fn lost(address: &str) -> Error {
     Error::new(ErrorCode::SourceUnavailable, format!("the connection to {address} broke; try again"))
 }
@@ -107,10 +118,12 @@ pub(super) fn placed(error: Error, text: &str) -> Error {
     let message = error.message().to_owned();
     let fault = match rest_and_line(&message) {
         Some((rest, line)) => Some(match offset_of_rest(text, rest, line) {
-            Some(offset) => at(text, offset, message),
+            Some(offset) => Fault::at_offset(text, offset, message),
             None => Fault { message, line: Some(line), ..Fault::default() },
         }),
-        None => unknown_name(&message).and_then(|name| only_offset(text, name)).map(|offset| at(text, offset, message)),
+        None => unknown_name(&message)
+            .and_then(|name| only_offset(text, name))
+            .map(|offset| Fault::at_offset(text, offset, message)),
     };
     error.with_faults(fault.into_iter().collect())
 }
@@ -153,13 +166,6 @@ fn only_offset(text: &str, name: &str) -> Option<usize> {
         });
         found.next().filter(|_| found.next().is_none())
     })
-}
-
-fn at(text: &str, offset: usize, message: String) -> Fault {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Fault::at(u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX), message)
 }
 
 #[cfg(test)]

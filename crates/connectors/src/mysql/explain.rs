@@ -12,7 +12,6 @@ use crate::connector::read_plan;
 /// transaction that only reads, so this takes the kind of transaction that the statement would run in, to be rolled back.
 pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<Json> {
     let arguments = bind::arguments(statement.binds())?;
-    settle_on_format(lease).await?;
     let text = AssertSqlSafe(format!("EXPLAIN FORMAT=JSON {}", statement.text()));
     let row = match lease.connection().fetch_one(sqlx::query_with(text, arguments)).await {
         Ok(row) => row,
@@ -21,23 +20,4 @@ pub(super) async fn explain(lease: &mut Lease, statement: &Statement) -> Result<
     lease.settle();
     let plan: Vec<u8> = row.try_get_unchecked(0).map_err(Error::internal)?;
     read_plan(&plan)
-}
-
-/// MySQL has two formats of plans. The first is near to MariaDB's; the second, its default, has no plan of an `UPDATE`.
-/// Servers before 8.3 have the first only, and do not know the variable.
-async fn settle_on_format(lease: &mut Lease) -> Result<()> {
-    if lease.server().0 != "MySQL" {
-        return Ok(());
-    }
-    match sqlx::raw_sql("SET SESSION explain_json_format_version = 1").execute(lease.connection()).await {
-        Ok(_) => {
-            lease.settle();
-            Ok(())
-        }
-        Err(unknown @ sqlx::Error::Database(_)) => {
-            lease.fail(unknown);
-            Ok(())
-        }
-        Err(error) => Err(lease.fail(error)),
-    }
 }

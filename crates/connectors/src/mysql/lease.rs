@@ -1,6 +1,6 @@
 //! How a session in use is ended, given back or given up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use sqlx::mysql::MySqlConnection;
 use tidegate_core::{Error, Result};
@@ -10,6 +10,7 @@ use super::{
     connect::{Session, Sessions},
     error,
 };
+use crate::bounds::interrupted;
 
 /// A session in use. Unless it is ended in good order it is closed when it is dropped, never given back; and if its
 /// statement may be running still, the server is told to stop.
@@ -65,7 +66,9 @@ impl Lease {
             sqlx::Error::Io(_) => State::Broken,
             _ => State::Running,
         };
-        error::of_statement(error, self.guard.sessions.address())
+        let is_early = error::is_interruption(&error) && Instant::now() < self.session.limit;
+        let error = error::of_statement(error, self.guard.sessions.address());
+        if is_early { interrupted(error) } else { error }
     }
 
     /// Commits the transaction.
@@ -73,20 +76,16 @@ impl Lease {
         self.end_transaction("COMMIT").await
     }
 
-    /// Ends the transaction without its changes and gives the session back, if it can still be used. A function may have
-    /// taken locks by name, which would stay with the session.
+    /// Ends the transaction, if it was not committed without its changes, and gives the session back if it can still be
+    /// used. A function or a trigger may have taken locks by name, which would stay with the session.
     pub(super) async fn give_back(mut self) {
+        if !self.session.can_release_locks() {
+            return self.retire().await;
+        }
         if self.guard.state == State::Settled && self.end_transaction("ROLLBACK; DO RELEASE_ALL_LOCKS()").await.is_ok()
         {
-            self.keep();
-        }
-    }
-
-    /// Gives the session back after its transaction has ended.
-    pub(super) fn keep(self) {
-        let Self { session, guard } = self;
-        if guard.state == State::Settled {
-            guard.sessions.take_back(session);
+            let Self { session, guard } = self;
+            guard.sessions.take_back(session).await;
         }
     }
 

@@ -3,7 +3,7 @@
 //! The pool is our own and not the driver's, for three reasons. The driver's tries a refused connection again until its
 //! time is up and then says no more than that time was up; it asks the server whether a session is alive before and
 //! after each use, which here BEGIN and ROLLBACK tell anyway; and it has no place for a session's process id, which
-//! cancelling needs.
+//! ending a session needs.
 
 use std::{
     mem,
@@ -17,7 +17,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 use tidegate_core::{
-    Error, ErrorCode, Result,
+    Error, Result,
     deadline::Deadline,
     source::{Credentials, Endpoint, TlsMode},
 };
@@ -29,7 +29,11 @@ use tokio::{
 };
 
 use super::error;
-use crate::{ConnectorConfig, host::Host};
+use crate::{
+    ConnectorConfig,
+    bounds::{interrupted, permit},
+    host::Host,
+};
 
 const PORT: u16 = 5432;
 /// Within this time a reachable server has let a client in, TLS and password included.
@@ -40,17 +44,17 @@ const LIVENESS_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long cancelling a statement may take, connecting for it included.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long ending an abandoned session may take, connecting for it included.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the server's own timeout is earlier by than the deadline, so that its error arrives before the deadline does.
 const TIMEOUT_MARGIN: Duration = Duration::from_millis(50);
 
 /// Everything DISCARD ALL resets except prepared statements, which the driver goes on to use. A transaction that was
 /// committed may have left any of it behind, if only through a function it called.
 const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
-                     SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+                     SELECT FROM pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 /// Undoes all that a transaction changed in its session, settings included. Only locks taken for the session stay.
-const ROLLBACK: &str = "ROLLBACK; SELECT pg_advisory_unlock_all()";
+const ROLLBACK: &str = "ROLLBACK; SELECT FROM pg_advisory_unlock_all()";
 
 /// The driver's options for an endpoint.
 fn options(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<PgConnectOptions> {
@@ -143,14 +147,15 @@ impl Sessions {
 
     async fn acquire(&self, class: Class, deadline: Deadline) -> Result<(Session, bool)> {
         let pool = &self.0;
-        let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_| closed())?;
+        let permit = permit(&pool.permits, deadline).await?;
         let idle = pool.idle().connections.pop();
         let was_idle = idle.is_some();
         let backend = match idle {
             Some((backend, _)) => backend,
-            None => pool.connect().await?,
+            // Boxed, because it is rare and would make every call's future larger.
+            None => Box::pin(pool.connect(deadline)).await?,
         };
-        let guard = CancelOnDrop { armed: Some((Arc::clone(pool), permit)), process: backend.process };
+        let guard = TerminateOnDrop { armed: Some((Arc::clone(pool), permit)), process: backend.process };
         let connection = backend.connection;
         Ok((
             Session {
@@ -159,6 +164,7 @@ impl Sessions {
                 has_read_large_row: false,
                 class,
                 deadline,
+                limit: deadline.instant(),
                 is_spoilt: false,
                 guard,
             },
@@ -166,7 +172,7 @@ impl Sessions {
         ))
     }
 
-    /// Closes the idle connections at once and the others after their use.
+    /// Closes the idle connections, and lets no other be opened.
     pub(super) async fn close(&self) {
         self.0.permits.close();
         let idle = mem::take(&mut self.0.idle().connections);
@@ -174,10 +180,6 @@ impl Sessions {
             say_goodbye(backend.connection).await;
         }
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorCode::SourceUnavailable, "the source was changed or removed meanwhile; try again")
 }
 
 /// Closes a connection and tells the server, which would otherwise log a lost client.
@@ -193,24 +195,29 @@ impl Pool {
     }
 
     /// A connection to the server, which is known to be where it may be.
-    async fn dial(&self) -> Result<PgConnection> {
-        self.host.connect(&self.options, PgConnectOptions::host, |failure| self.unopened(&failure)).await
+    async fn dial(&self, until: Instant) -> Result<PgConnection> {
+        self.host.connect(&self.options, PgConnectOptions::host, until, |failure| self.unopened(&failure)).await
     }
 
     fn unopened(&self, failure: &sqlx::Error) -> Error {
-        error::connecting(failure, &self.address).while_connecting()
+        let error = match self.host.conceals(failure) {
+            true => self.host.unreached(failure),
+            false => error::connecting(failure, &self.address),
+        };
+        error.while_connecting()
     }
 
-    async fn connect(&self) -> Result<Backend> {
+    async fn connect(&self, deadline: Deadline) -> Result<Backend> {
         let open = async {
-            let mut connection = self.dial().await?;
+            let until = deadline.instant().min(Instant::now() + CONNECT_TIMEOUT);
+            let mut connection = self.dial(until).await?;
             let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
             let process = row.and_then(|row| row.try_get(0)).map_err(|failure| self.unopened(&failure))?;
             Ok(Backend { connection, process })
         };
         match timeout(CONNECT_TIMEOUT, open).await {
             Ok(opened) => opened,
-            Err(_) => Err(error::unreachable(&self.address).while_connecting()),
+            Err(_) => Err(self.unopened(&sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
         }
     }
 
@@ -234,21 +241,21 @@ impl Pool {
         }
     }
 
-    /// Ends a process of the server. Cancelling its statement would miss one that is on its way to the server, since a
-    /// process that is about to read its next message ignores it. Should this fail, the server's own statement timeout is
-    /// left.
-    async fn cancel(&self, process: i32) {
-        let cancel = async {
+    /// Ends a process of the server, and with it the session. Cancelling its statement would miss one that is on its way to
+    /// the server, since a process that is about to read its next message ignores it. Should this fail, the server's own
+    /// statement timeout is left.
+    async fn terminate(&self, process: i32) {
+        let terminate = async {
             let failed = |failure| error::running(&failure, None);
-            let mut connection = self.dial().await?;
-            let cancel = sqlx::query("SELECT pg_terminate_backend($1)").bind(process);
-            cancel.execute(&mut connection).await.map_err(failed)?;
+            let mut connection = self.dial(Instant::now() + TERMINATE_TIMEOUT).await?;
+            let terminate = sqlx::query("SELECT pg_terminate_backend($1)").bind(process);
+            terminate.execute(&mut connection).await.map_err(failed)?;
             connection.close().await.map_err(failed)
         };
-        match timeout(CANCEL_TIMEOUT, cancel).await {
+        match timeout(TERMINATE_TIMEOUT, terminate).await {
             Ok(Ok(())) => {}
-            Ok(Err(failure)) => tracing::debug!(address = self.address, error = ?failure, "a cancel request failed"),
-            Err(_) => tracing::debug!(address = self.address, "a cancel request was not answered"),
+            Ok(Err(error)) => tracing::debug!(address = self.address, ?error, "an abandoned session was not ended"),
+            Err(_) => tracing::debug!(address = self.address, "ending an abandoned session took too long"),
         }
     }
 }
@@ -273,8 +280,8 @@ async fn close_what_stays_idle(pool: Weak<Pool>) {
     }
 }
 
-/// A connection in a transaction, for one call. It goes back to the pool through [`Session::commit`] or
-/// [`Session::roll_back`] only. When it is dropped, what it still runs is cancelled on the server.
+/// A connection in a transaction, for one call. It goes back to the pool through [`Session::reset`] or
+/// [`Session::roll_back`] only. When it is dropped, it is ended on the server with what it still runs.
 pub(super) struct Session {
     /// The connection. It is closed first, and then the guard acts.
     pub(super) connection: PgConnection,
@@ -285,28 +292,30 @@ pub(super) struct Session {
     pub(super) has_read_large_row: bool,
     class: Class,
     deadline: Deadline,
+    /// Before then the server's own timeout cannot have stopped a statement.
+    limit: Instant,
     is_spoilt: bool,
-    guard: CancelOnDrop,
+    guard: TerminateOnDrop,
 }
 
-/// Cancels what a process of the server runs, and lets another connection take its place only after that.
-struct CancelOnDrop {
+/// Ends a process of the server, and lets another connection take its place only after that.
+struct TerminateOnDrop {
     armed: Option<(Arc<Pool>, OwnedSemaphorePermit)>,
     process: i32,
 }
 
-impl CancelOnDrop {
+impl TerminateOnDrop {
     fn disarm(&mut self) {
         self.armed = None;
     }
 }
 
-impl Drop for CancelOnDrop {
+impl Drop for TerminateOnDrop {
     fn drop(&mut self) {
         if let (Some((pool, permit)), Ok(runtime)) = (self.armed.take(), Handle::try_current()) {
             let process = self.process;
             runtime.spawn(async move {
-                pool.cancel(process).await;
+                pool.terminate(process).await;
                 drop(permit);
             });
         }
@@ -317,8 +326,12 @@ impl Session {
     /// Begins the transaction and hands the deadline to the server, in one round trip. The text has nothing of a
     /// user's in it, since the simple protocol would run more than one statement of it.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        let remaining = self.deadline.remaining(Instant::now());
-        let limit = remaining.saturating_sub(TIMEOUT_MARGIN.min(remaining / 10)).as_millis().max(1);
+        let now = Instant::now();
+        let remaining = self.deadline.remaining(now);
+        let limit = remaining.saturating_sub(TIMEOUT_MARGIN.min(remaining / 10));
+        // The server has a clock of its own.
+        self.limit = now + limit - limit / 10;
+        let limit = limit.as_millis().max(1);
         let mode = if self.class == Class::Read { " READ ONLY" } else { "" };
         // Without standard strings, which a role's settings may turn off, a backslash would escape a quote, and the server
         // would read another statement than the guard did.
@@ -341,16 +354,28 @@ impl Session {
         self.is_spoilt = true;
     }
 
-    /// Commits, and resets the session for its next user.
-    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql("COMMIT").execute(&mut self.connection).await?;
+    /// The error of a statement of this session. One that was cancelled has run out of time, unless that was not over yet.
+    pub(super) fn judge(&self, error: Error) -> Error {
+        match error::is_cancellation(&error) && Instant::now() < self.limit {
+            true => interrupted(error),
+            false => error,
+        }
+    }
+
+    /// Commits. The session is of no more use when that fails.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        let committed = sqlx::raw_sql("COMMIT").execute(&mut self.connection).await;
+        committed.map(drop).map_err(|failure| error::running(&failure, None))
+    }
+
+    /// Resets the session for its next user, after its transaction was committed.
+    pub(super) async fn reset(mut self) {
         // A statement that writes may have called functions that change the session. What changes more than rows may
         // even have changed what the driver believes about it.
         if self.class > Class::Write || sqlx::raw_sql(RESET).execute(&mut self.connection).await.is_err() {
             self.spoil();
         }
         self.put_back().await;
-        Ok(())
     }
 
     /// Undoes everything the transaction did, changed settings of the session included.

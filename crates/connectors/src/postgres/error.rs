@@ -3,6 +3,8 @@
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use tidegate_core::{Error, ErrorCode, error::Fault};
 
+use crate::bounds::timed_out;
+
 /// SQLSTATEs that the connector acts on.
 mod sqlstate {
     pub(super) const READ_ONLY_TRANSACTION: &str = "25006";
@@ -28,6 +30,11 @@ pub(super) fn is_disconnected(error: &sqlx::Error) -> bool {
         // The server says so before it hangs up: it is shut down, or an administrator ended the session.
         _ => database(error).is_some_and(|error| matches!(error.code(), "57P01" | "57P02" | "57P05" | "25P03")),
     }
+}
+
+/// Whether the server stopped a statement, which it does when its time is over or somebody tells it to.
+pub(super) fn is_cancellation(error: &Error) -> bool {
+    error.sqlstate() == Some(sqlstate::QUERY_CANCELED)
 }
 
 /// Whether a statement that was prepared earlier no longer fits the tables, or is not known to the session any more.
@@ -99,6 +106,9 @@ pub(super) fn connecting(error: &sqlx::Error, address: &str) -> Error {
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
             format!("{address} refuses the connection; check host and port, and that PostgreSQL listens there")
         }
+        sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
+            format!("{address} does not answer; check host and port, and that its network lets tidegate in")
+        }
         _ => format!("{address} cannot be reached; check host and port, and that its network lets tidegate in"),
     };
     Error::new(ErrorCode::SourceUnavailable, message).with_context(error)
@@ -109,24 +119,11 @@ fn is_certificate_failure(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::InvalidData && error.to_string().contains("certificate")
 }
 
-/// No answer to an attempt to connect.
-pub(super) fn unreachable(address: &str) -> Error {
-    Error::new(
-        ErrorCode::SourceUnavailable,
-        format!("{address} does not answer; check host and port, and that its network lets tidegate in"),
-    )
-}
-
-/// The deadline passed.
-pub(super) fn timeout() -> Error {
-    Error::new(ErrorCode::Timeout, "the database did not finish in time; narrow the statement, or allow it more time")
-}
-
 /// The error of a statement. `text` is what the server was sent of it, to find the place of a fault in it.
 pub(super) fn running(error: &sqlx::Error, text: Option<&str>) -> Error {
     if let Some(error) = database(error) {
         return match error.code() {
-            sqlstate::QUERY_CANCELED => timeout().with_sqlstate(error.code()).with_context(error),
+            sqlstate::QUERY_CANCELED => timed_out().with_sqlstate(error.code()).with_context(error),
             sqlstate::READ_ONLY_TRANSACTION => of_database(
                 ErrorCode::StatementNotAllowed,
                 error,
@@ -168,11 +165,12 @@ fn refused(error: &PgDatabaseError, text: Option<&str>) -> Error {
         }
     }
     let fault = match (error.position(), text) {
-        (Some(PgErrorPosition::Original(position)), Some(text)) => place(text, position),
+        (Some(PgErrorPosition::Original(position)), Some(text)) => {
+            offset(text, position).map(|offset| Fault::at_offset(text, offset, error.message()))
+        }
         _ => None,
     };
-    let faults = fault.map(|(line, column)| Fault::at(line, column, error.message())).into_iter().collect();
-    Error::new(ErrorCode::DatabaseError, message).with_sqlstate(error.code()).with_faults(faults)
+    Error::new(ErrorCode::DatabaseError, message).with_sqlstate(error.code()).with_faults(fault.into_iter().collect())
 }
 
 /// Our message, then the server's.
@@ -180,14 +178,10 @@ fn of_database(code: ErrorCode, error: &PgDatabaseError, message: String) -> Err
     Error::new(code, format!("{message}: {}", error.message())).with_sqlstate(error.code())
 }
 
-/// The line and column of the character at a position, all counted from 1.
-fn place(text: &str, position: usize) -> Option<(u32, u32)> {
+/// The byte of the character at a position from 1.
+fn offset(text: &str, position: usize) -> Option<usize> {
     let index = position.checked_sub(1)?;
-    let before = text.char_indices().nth(index).map_or(text, |(end, _)| text.get(..end).unwrap_or(text));
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..)?.chars().count() + 1;
-    Some((u32::try_from(line).ok()?, u32::try_from(column).ok()?))
+    Some(text.char_indices().nth(index).map_or(text.len(), |(offset, _)| offset))
 }
 
 #[cfg(test)]
@@ -196,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_position_counts_characters_and_not_bytes() {
-        assert_eq!(place("select é, x\nfrom t", 11), Some((1, 11)));
-        assert_eq!(place("select é, x\nfrom t", 18), Some((2, 6)));
-        assert_eq!(place("select", 7), Some((1, 7)));
-        assert_eq!(place("select", 0), None);
+        assert_eq!(offset("select é, x", 8), Some(7));
+        assert_eq!(offset("select é, x", 11), Some(11));
+        assert_eq!(offset("select", 7), Some(6));
+        assert_eq!(offset("select", 0), None);
     }
 
     #[test]

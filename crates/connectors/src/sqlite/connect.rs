@@ -15,19 +15,19 @@ use std::{
 };
 
 use rusqlite::{Connection, types::ValueRef};
-use tidegate_core::{Error, ErrorCode, Result, deadline::Deadline, source::SqliteFile};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout_at,
-};
+use tidegate_core::{ErrorCode, Result, deadline::Deadline, source::SqliteFile};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    call::{self, Call},
+    call::Call,
     error, functions,
     location::{FileId, Location},
     lock::{self, Access},
 };
-use crate::ConnectorConfig;
+use crate::{
+    ConnectorConfig,
+    bounds::{self, Closing, closed},
+};
 
 /// The statements that a session keeps prepared.
 const PREPARED_STATEMENTS: usize = 64;
@@ -40,7 +40,7 @@ pub(super) struct Pool {
     location: Location,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
-    closed: Arc<AtomicBool>,
+    closing: Arc<Closing>,
 }
 
 impl Pool {
@@ -49,28 +49,23 @@ impl Pool {
             location: Location::new(file, config)?,
             permits: Arc::new(Semaphore::new(file.max_sessions.clamp(1, 100) as usize)),
             idle: Mutex::new(Vec::new()),
-            closed: Arc::new(AtomicBool::new(false)),
+            closing: Arc::default(),
         })
     }
 
     /// A new call on this pool.
     pub(super) fn call(&self, deadline: Deadline) -> Arc<Call> {
-        Call::new(deadline, Arc::clone(&self.closed))
+        Call::new(deadline, Arc::clone(&self.closing))
+    }
+
+    /// Whether it was closed.
+    pub(super) fn closing(&self) -> &Closing {
+        &self.closing
     }
 
     /// The right to use one session; waits until the deadline.
     pub(super) async fn permit(&self, deadline: Deadline) -> Result<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        match timeout_at(deadline.instant().into(), Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(call::closed()),
-            Err(_) => Err(Error::new(
-                ErrorCode::Timeout,
-                "all sessions of the source stayed busy: call again later, or raise its `max_sessions`",
-            )),
-        }
+        bounds::permit(&self.permits, deadline).await
     }
 
     /// Does some work on a session, from a thread that may block and holds a permit.
@@ -87,18 +82,23 @@ impl Pool {
         session.end_call();
         // What the file's state made fail is tried on a fresh session next time.
         let failed_file = matches!(&result, Err(error) if error.code() == ErrorCode::SourceUnavailable);
-        if self.closed.load(Ordering::Relaxed) {
-            return result.map_err(|_| call::closed());
-        }
         if !failed_file && session.connection.is_autocommit() {
-            self.idle().push(session);
+            self.put_back(session);
         }
-        result
+        result.map_err(|error| if self.closing.has_begun() { closed() } else { error })
+    }
+
+    fn put_back(&self, session: Session) {
+        let mut idle = self.idle();
+        // `close` takes this lock after it said so, so that no session can slip in behind it.
+        if !self.closing.has_begun() {
+            idle.push(session);
+        }
     }
 
     /// Closes the idle sessions and makes those in use stop.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.closing.begin();
         self.permits.close();
         self.idle().clear();
     }
@@ -270,4 +270,28 @@ fn names_are_utf8(connection: &Connection) -> rusqlite::Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_given_back_to_a_closed_source_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        Connection::open(folder.path().join("t")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        let config = ConnectorConfig { sqlite_root: folder.path().to_owned(), ..ConnectorConfig::default() };
+        let pool = Pool::new(&SqliteFile { path: "t".into(), max_sessions: 1 }, &config).unwrap();
+        let call = pool.call(Deadline::after(Instant::now(), Duration::from_secs(20)));
+        pool.with_session(Access::Read, &call, |_| Ok(())).unwrap();
+        assert_eq!(pool.idle().len(), 1);
+        pool.with_session(Access::Read, &call, |_| {
+            pool.close();
+            Ok(())
+        })
+        .unwrap();
+        assert!(pool.idle().is_empty());
+    }
 }

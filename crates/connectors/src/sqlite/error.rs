@@ -3,7 +3,8 @@
 use rusqlite::{Error as Failure, ErrorCode as Sqlite, ffi};
 use tidegate_core::{Error, ErrorCode, error::Fault};
 
-use super::{call, location::Location};
+use super::location::Location;
+use crate::bounds::timed_out;
 
 /// What SQLite says of a value beyond its limit; a statement can be too big as well.
 const VALUE_TOO_BIG: &str = "string or blob too big";
@@ -18,10 +19,10 @@ pub(super) fn preparing(failure: Failure, text: &str) -> Error {
         Failure::SqlInputError { error, msg, offset, .. } => {
             // The driver prepares the text without the white space around it.
             let begin = text.len() - text.trim_start().len();
-            let (line, column) = place(text, begin + usize::try_from(offset).unwrap_or(0));
-            Error::new(ErrorCode::DatabaseError, msg.clone())
+            let fault = Fault::at_offset(text, begin + usize::try_from(offset).unwrap_or(0), &*msg);
+            Error::new(ErrorCode::DatabaseError, msg)
                 .with_sqlstate(error.extended_code.to_string())
-                .with_faults(vec![Fault::at(line, column, msg)])
+                .with_faults(vec![fault])
         }
         Failure::MultipleStatement => several_statements(),
         other => running(other),
@@ -70,7 +71,7 @@ fn unauthorized(message: &str) -> Error {
 
 fn refused(error: ffi::Error, message: String) -> Error {
     match error.code {
-        Sqlite::OperationInterrupted => call::timed_out(),
+        Sqlite::OperationInterrupted => timed_out(),
         Sqlite::DatabaseBusy => Error::new(
             ErrorCode::Timeout,
             "another writer kept the database locked until the time was over: call again",
@@ -101,26 +102,5 @@ fn refused(error: ffi::Error, message: String) -> Error {
             Error::new(ErrorCode::SourceUnavailable, format!("the file of the source cannot be used: {message}"))
         }
         _ => Error::new(ErrorCode::DatabaseError, message),
-    }
-}
-
-/// The line and column, both from 1, of a byte.
-fn place(text: &str, offset: usize) -> (u32, u32) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_counts_lines_and_characters_from_one() {
-        assert_eq!(place("SELECT", 0), (1, 1));
-        assert_eq!(place("SELECT 'é',\n  x", "SELECT 'é',\n  ".len()), (2, 3));
-        assert_eq!(place("SELECT 'é' x", "SELECT 'é' ".len()), (1, 12));
-        assert_eq!(place("ab", 9), (1, 3));
     }
 }

@@ -1,13 +1,14 @@
 //! A sink that is lent to a session's thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tidegate_core::Result;
+use tokio::sync::Mutex;
 
-use super::call;
+use crate::bounds::timed_out;
 
 /// A sink that the caller can take back at any time, also while the thread is held up inside SQLite. The thread has it
-/// for one row at a time.
+/// for one row at a time, and for as long as that row is handed on.
 pub(super) struct Lent<S>(Arc<Mutex<Option<S>>>);
 
 impl<S> Clone for Lent<S> {
@@ -21,17 +22,13 @@ impl<S> Lent<S> {
         Self(Arc::new(Mutex::new(Some(sink))))
     }
 
-    /// Uses the sink; an error when it was taken back, for the call is over then.
+    /// Uses the sink, from a thread that may block; an error when it was taken back, for the call is over then.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
-        self.lock().as_mut().map_or_else(|| Err(call::timed_out()), work)
+        self.0.blocking_lock().as_mut().map_or_else(|| Err(timed_out()), work)
     }
 
     /// The sink itself, once.
-    pub(super) fn take_back(&self) -> Option<S> {
-        self.lock().take()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<S>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) async fn take_back(&self) -> Option<S> {
+        self.0.lock().await.take()
     }
 }

@@ -1,6 +1,6 @@
 //! One statement on one session: prepare, bind, stream.
 
-use rusqlite::{Batch, CachedStatement, fallible_iterator::FallibleIterator};
+use rusqlite::{Batch, CachedStatement, Connection, config::DbConfig, fallible_iterator::FallibleIterator};
 use tidegate_core::{Error, ErrorCode, Result, result::RowSink};
 use tidegate_statement::Bind;
 use tokio::runtime::Handle;
@@ -28,6 +28,7 @@ pub(super) fn prepare<'s>(session: &'s Session, text: &str) -> Result<CachedStat
             return Err(error::several_statements());
         }
     }
+    keep_plan(connection, text).map_err(error::running)?;
     let prepared = connection.prepare_cached(text).map_err(|failure| error::preparing(failure, text))?;
     if session.access() == Access::Read && !prepared.readonly() {
         return Err(error::not_allowed("it changes data"));
@@ -35,10 +36,26 @@ pub(super) fn prepare<'s>(session: &'s Session, text: &str) -> Result<CachedStat
     Ok(prepared)
 }
 
+/// Has the statement that is prepared next keep its plan. Otherwise SQLite makes it anew in every call in which a value,
+/// such as that of a `LIMIT`, may change it. Of what values change, only the pattern of a `LIKE` or a `GLOB` is worth
+/// that: it decides whether an index is of use (SQLite, "The Query Planner Stability Guarantee").
+fn keep_plan(connection: &Connection, text: &str) -> rusqlite::Result<()> {
+    let has_pattern = contains(text, b"like") || contains(text, b"glob");
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, !has_pattern).map(drop)
+}
+
 fn has_too_many_selects(text: &str) -> bool {
     const SELECT: &[u8] = b"select";
-    text.len() > MAX_SELECTS * SELECT.len()
-        && text.as_bytes().windows(SELECT.len()).filter(|word| word.eq_ignore_ascii_case(SELECT)).count() > MAX_SELECTS
+    text.len() > MAX_SELECTS * SELECT.len() && occurrences(text, SELECT).count() > MAX_SELECTS
+}
+
+/// Whether a word is in a text, in letters of either case.
+fn contains(text: &str, word: &[u8]) -> bool {
+    occurrences(text, word).next().is_some()
+}
+
+fn occurrences<'t>(text: &'t str, word: &'t [u8]) -> impl Iterator<Item = &'t [u8]> {
+    text.as_bytes().windows(word.len()).filter(move |found| found.eq_ignore_ascii_case(word))
 }
 
 /// Runs a statement and streams its rows into the sink: on a reading session as it is, on a writing one in a
@@ -55,7 +72,8 @@ pub(super) fn run<S: RowSink>(
         return stream(session, text, binds, sink, call, runtime).map(|_| ());
     }
     session.begin()?;
-    match stream(session, text, binds, sink, call, runtime).and_then(|affected| call.check().map(|()| affected)) {
+    match stream(session, text, binds, sink, call, runtime).and_then(|affected| call.begin_commit().map(|()| affected))
+    {
         Ok(affected) => {
             session.commit(call)?;
             sink.with(|sink| {
@@ -125,4 +143,29 @@ fn stream<S: RowSink>(
         sink.with(|sink| sink.columns(types::columns(&prepared)))?;
     }
     Ok((!prepared.readonly()).then(|| session.connection().changes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_kept_unless_a_pattern_decides_about_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (a TEXT COLLATE NOCASE); CREATE INDEX by_a ON t (a)").unwrap();
+        let counts = |text: &str, value: &dyn rusqlite::ToSql| {
+            keep_plan(&connection, text).unwrap();
+            let mut prepared = connection.prepare_cached(text).unwrap();
+            for _ in 0..3 {
+                let mut rows = prepared.query([value]).unwrap();
+                while rows.next().unwrap().is_some() {}
+            }
+            [StatementStatus::RePrepare, StatementStatus::FullscanStep].map(|status| prepared.get_status(status))
+        };
+        connection.execute_batch("INSERT INTO t VALUES ('ab'), ('cd'), ('ef')").unwrap();
+        assert_eq!(counts("SELECT a FROM t NOT INDEXED LIMIT ?", &1)[0], 0, "planned anew");
+        assert_eq!(counts("SELECT a FROM t WHERE a lIKE ?", &"a%")[1], 0, "the index was not used");
+    }
 }

@@ -274,6 +274,38 @@ async fn a_session_that_dies_under_its_statement_is_an_unavailable_source() {
 }
 
 #[tokio::test]
+async fn a_statement_that_an_administrator_cancels_has_not_run_out_of_time() {
+    let connector = std::sync::Arc::new(single_session());
+    let text = format!("{SLOW} /* interrupted */");
+    let call = tokio::spawn({
+        let connector = std::sync::Arc::clone(&connector);
+        async move { run(&connector, &text).await.1 }
+    });
+    let mut admin = as_admin().await;
+    let process = process_of(&mut admin, "/* interrupted */").await;
+    sqlx::query("SELECT pg_cancel_backend($1)").bind(process).execute(&mut admin).await.unwrap();
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!((error.code(), error.sqlstate()), (ErrorCode::DatabaseError, Some("57014")));
+    assert!(error.message().contains("stopped on the database server"), "{error}");
+    assert_eq!(rows(&connector, "SELECT pg_backend_pid()").await, [[json!(process)]]);
+}
+
+#[tokio::test]
+async fn closing_stops_what_runs_on_the_server() {
+    let connector = std::sync::Arc::new(single_session());
+    let text = format!("{SLOW} /* closing */");
+    let call = tokio::spawn({
+        let connector = std::sync::Arc::clone(&connector);
+        async move { run(&connector, &text).await.1 }
+    });
+    let mut beside = beside().await;
+    process_of(&mut beside, "/* closing */").await;
+    connector.close().await;
+    call.await.unwrap().unwrap_err();
+    nothing_runs(&mut beside, "/* closing */").await;
+}
+
+#[tokio::test]
 async fn a_call_waits_for_a_session_no_longer_than_its_deadline() {
     let connector = std::sync::Arc::new(single_session());
     let text = format!("{SLOW} /* busy */");

@@ -267,12 +267,3 @@ async fn fifty_callers_are_served_by_four_sessions() {
     }
     assert_eq!(fixture.row("SELECT count(*) FROM t").await, ["Integer(8)"]);
 }
-
-#[tokio::test]
-async fn closing_ends_the_runs_under_way() {
-    let fixture = Fixture::new(SCHEMA);
-    let running = fixture.connector.run(statement(ENDLESS), after(60_000), Recorder::default());
-    let ((_, result), ()) = tokio::join!(running, fixture.connector.close());
-    assert_eq!(result.unwrap_err().code(), ErrorCode::SourceUnavailable);
-    assert_eq!(fixture.run("SELECT 1").await.map(|_| ()).unwrap_err().code(), ErrorCode::SourceUnavailable);
-}

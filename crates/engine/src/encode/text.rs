@@ -3,10 +3,7 @@
 use std::io::Write;
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
-use tidegate_core::value::Cell;
-
-/// The largest integer that every JSON client reads exactly (RFC 8259 §6).
-const SAFE_INTEGER: u64 = (1 << 53) - 1;
+use tidegate_core::value::{Cell, MAX_SAFE_INTEGER};
 
 /// Writes a string with JSON's quotes and escapes.
 pub(super) fn json_string(out: &mut Vec<u8>, text: &str) {
@@ -25,8 +22,8 @@ pub(super) fn json_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
         Cell::Null => out.extend_from_slice(b"null"),
         Cell::Boolean(true) => out.extend_from_slice(b"true"),
         Cell::Boolean(false) => out.extend_from_slice(b"false"),
-        Cell::Integer(number) if number.unsigned_abs() <= SAFE_INTEGER => plain_cell(out, cell),
-        Cell::Unsigned(number) if number <= SAFE_INTEGER => plain_cell(out, cell),
+        Cell::Integer(number) if number.unsigned_abs() <= MAX_SAFE_INTEGER => plain_cell(out, cell),
+        Cell::Unsigned(number) if number <= MAX_SAFE_INTEGER => plain_cell(out, cell),
         Cell::Float(number) if number.is_finite() => plain_cell(out, cell),
         Cell::Json(text) => out.extend_from_slice(text.as_bytes()),
         Cell::Text(text) => json_string(out, text),

@@ -2,7 +2,10 @@
 //!
 //! An event is what the gateway wrote, so one that makes no request is a fault of the deployment, not of the caller.
 
-use std::{borrow::Cow, collections::HashMap, fmt::Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 use axum::{
     body::Body,
@@ -10,11 +13,13 @@ use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, Method,
         header::{COOKIE, HOST, SET_COOKIE},
-        request::Builder,
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+};
 use tidegate_core::{Error, Result};
 
 /// The stage of an HTTP API that does not show in paths.
@@ -28,8 +33,8 @@ pub(super) struct Event {
     /// AWS writes an empty text when there is none, cargo-lambda null.
     raw_query_string: Option<String>,
     /// One value for each name: the gateway joins those that repeat by a comma.
-    #[serde(default)]
-    headers: HashMap<String, String>,
+    #[serde(default, deserialize_with = "header_map")]
+    headers: HeaderMap,
     cookies: Option<Vec<String>>,
     request_context: EventContext,
     body: Option<String>,
@@ -67,20 +72,44 @@ impl Event {
             Some(text) => Body::from(text),
             None => Body::empty(),
         };
-        let mut builder = Request::builder()
+        let mut request = Request::builder()
             .method(Method::from_bytes(http.method.as_bytes()).map_err(malformed)?)
-            .uri(target(path, self.raw_query_string.as_deref().unwrap_or_default()));
-        for (name, value) in &self.headers {
-            builder = with_header(builder, HeaderName::from_bytes(name.as_bytes()).ok(), value);
+            .uri(target(path, self.raw_query_string.as_deref().unwrap_or_default()))
+            .body(body)
+            .map_err(malformed)?;
+        let mut headers = self.headers;
+        let host = domain_name.filter(|_| !headers.contains_key(HOST));
+        let cookies = self.cookies.map(|cookies| cookies.join("; "));
+        for (name, value) in [(HOST, host), (COOKIE, cookies)] {
+            headers.extend(value.and_then(|value| HeaderValue::try_from(value).ok()).map(|value| (name, value)));
         }
-        if !self.headers.keys().any(|name| name.eq_ignore_ascii_case(HOST.as_str())) {
-            builder = with_header(builder, Some(HOST), &domain_name.unwrap_or_default());
-        }
-        if let Some(cookies) = self.cookies {
-            builder = with_header(builder, Some(COOKIE), &cookies.join("; "));
-        }
-        builder.body(body).map_err(malformed)
+        *request.headers_mut() = headers;
+        Ok(request)
     }
+}
+
+/// Reads headers. One that HTTP does not know cannot have been sent, so it is left out.
+fn header_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderMap, D::Error> {
+    struct Headers;
+
+    impl<'de> Visitor<'de> for Headers {
+        type Value = HeaderMap;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("headers, each a text")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<HeaderMap, A::Error> {
+            let mut headers = HeaderMap::with_capacity(members.size_hint().unwrap_or(32));
+            while let Some((name, value)) = members.next_entry::<String, String>()? {
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    headers.append(name, value);
+                }
+            }
+            Ok(headers)
+        }
+    }
+    deserializer.deserialize_map(Headers)
 }
 
 /// The answer to an event, in one piece.
@@ -110,6 +139,9 @@ impl Whole {
 pub(super) fn split_cookies(mut headers: HeaderMap) -> (HeaderMap, Vec<String>) {
     let cookies = headers.get_all(SET_COOKIE).iter().map(|value| text(value).into_owned()).collect();
     headers.remove(SET_COOKIE);
+    if headers.keys_len() == headers.len() {
+        return (headers, cookies);
+    }
     let mut joined = HeaderMap::with_capacity(headers.len());
     for name in headers.keys() {
         let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
@@ -129,14 +161,6 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
 
 fn malformed(what: impl std::fmt::Display) -> Error {
     Error::internal(format_args!("the event of the gateway is malformed: {what}"))
-}
-
-/// A header that HTTP does not know cannot have been sent, so it is left out.
-fn with_header(builder: Builder, name: Option<HeaderName>, value: &str) -> Builder {
-    match (name, HeaderValue::from_str(value)) {
-        (Some(name), Ok(value)) => builder.header(name, value),
-        _ => builder,
-    }
 }
 
 fn without<'a>(path: &'a str, prefix: &str) -> &'a str {

@@ -44,7 +44,7 @@ const fn variable(reader: Reader, name: &'static str, default: Absence, meaning:
 }
 
 /// Every one, in the order of `docs/reference/configuration.md`.
-pub const VARIABLES: [Variable; 19] = [
+pub const VARIABLES: [Variable; 20] = [
     variable(
         Reader::Both,
         "TIDEGATE_LOG",
@@ -70,6 +70,12 @@ pub const VARIABLES: [Variable; 19] = [
         "TIDEGATE_KMS_KEY",
         Absence::Default("the key of Secrets Manager"),
         "the KMS key that new secrets are encrypted with",
+    ),
+    variable(
+        Reader::Both,
+        "TIDEGATE_SECRET_RECOVERY_DAYS",
+        Absence::Default("gone at once"),
+        "for how many days, 7 to 30, a deleted secret can be brought back",
     ),
     variable(
         Function,

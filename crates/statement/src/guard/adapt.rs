@@ -3,8 +3,12 @@
 
 use std::mem;
 
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::{
+    keywords::Keyword,
+    tokenizer::{Token, TokenWithSpan},
+};
 
+use super::tokens::keyword;
 use crate::Dialect;
 
 /// The units of an interval that are made of two.
@@ -22,8 +26,36 @@ const COMPOUND_UNITS: [&str; 11] = [
     "SECOND_MICROSECOND",
 ];
 
-/// The same statement in words that the parser knows. There is no space among the tokens.
+/// Whether a token may begin something that the parser does not know.
+fn may_be_unknown(token: &Token, dialect: Dialect) -> bool {
+    let words: &[&str] = match dialect {
+        Dialect::Postgres => &["TABLE", "EXCLUDE", "ROWS", "XMLELEMENT", "XMLPI"],
+        Dialect::Mysql => &["TABLE", "MOD", "INTERVAL"],
+        Dialect::Sqlite => &["TABLE", "EXCLUDE", "INDEXED", "MATERIALIZED", "IS"],
+    };
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => {
+            let is = |expected: &&str| word.value.eq_ignore_ascii_case(expected);
+            words.iter().any(is) || (dialect == Dialect::Mysql && COMPOUND_UNITS.iter().any(is))
+        }
+        Token::ShiftLeft | Token::ShiftRight => dialect == Dialect::Sqlite,
+        Token::ExclamationMark => dialect == Dialect::Mysql,
+        _ => false,
+    }
+}
+
+/// The same statement as the parser knows it, without spaces and comments.
 pub(super) fn to_parser(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec<TokenWithSpan> {
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    // Tokens are large, and most statements are in the parser's words already.
+    if !tokens.iter().any(|token| may_be_unknown(&token.token, dialect)) {
+        return tokens;
+    }
+    in_known_forms(in_known_words(tokens, dialect), dialect)
+}
+
+/// Takes out or replaces the words that the parser does not know.
+fn in_known_words(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec<TokenWithSpan> {
     let mut adapted: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while let Some(rest @ [first, ..]) = tokens.get(at..) {
@@ -34,7 +66,7 @@ pub(super) fn to_parser(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec
             // `xmlelement(name a, …)`
             Dialect::Postgres if is_word(rest.first(), "NAME") && follows_xml_element(&adapted) => (Put::Nothing, 1),
             Dialect::Sqlite if begins(rest, &["INDEXED", "BY"]) => (Put::Nothing, 3),
-            Dialect::Sqlite if begins(rest, &["NOT", "INDEXED"]) => (Put::Nothing, 2),
+            Dialect::Sqlite if begins(rest, &["NOT", "INDEXED"]) && may_name_table(before) => (Put::Nothing, 2),
             Dialect::Sqlite if begins(rest, &["AS", "MATERIALIZED"]) => (Put::First, 2),
             Dialect::Sqlite if begins(rest, &["AS", "NOT", "MATERIALIZED"]) => (Put::First, 3),
             Dialect::Sqlite if matches!(first.token, Token::ShiftLeft | Token::ShiftRight) => {
@@ -61,6 +93,94 @@ pub(super) fn to_parser(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec
         at += used;
     }
     adapted
+}
+
+/// Turns `TABLE t` where a query begins into `SELECT * FROM t`, and the `IS [NOT]` between any two values that SQLite has
+/// into `=` and `<>`.
+fn in_known_forms(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Vec<TokenWithSpan> {
+    let mut adapted = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.into_iter().peekable();
+    let mut begins_query = true;
+    while let Some(token) = rest.next() {
+        let word = keyword(&token.token);
+        let next = rest.peek().map(|next| &next.token);
+        let span = token.span;
+        let same_place = |token_instead| TokenWithSpan { token: token_instead, span };
+        if word == Keyword::TABLE && begins_query && matches!(next, Some(Token::Word(_))) {
+            adapted.push(same_place(Token::make_keyword("SELECT")));
+            adapted.push(same_place(Token::Mul));
+            adapted.push(same_place(Token::make_keyword("FROM")));
+        } else if word == Keyword::IS && dialect == Dialect::Sqlite && next.is_some_and(is_value_after_is) {
+            let is_not = next.is_some_and(|next| keyword(next) == Keyword::NOT);
+            let not = rest.next_if(|_| is_not);
+            match not {
+                Some(not) if rest.peek().is_some_and(|next| is_value_after_is(&next.token)) => {
+                    adapted.push(TokenWithSpan { token: Token::Neq, span: not.span });
+                }
+                Some(not) => adapted.extend([token, not]),
+                None => adapted.push(same_place(Token::Eq)),
+            }
+        } else {
+            adapted.push(token);
+        }
+        begins_query = matches!(adapted.last().map(|last| &last.token), Some(Token::LParen | Token::RParen))
+            || matches!(
+                word,
+                Keyword::UNION
+                    | Keyword::INTERSECT
+                    | Keyword::EXCEPT
+                    | Keyword::ALL
+                    | Keyword::DISTINCT
+                    | Keyword::EXPLAIN
+            );
+    }
+    adapted
+}
+
+/// Whether a token after `IS` is not one of the forms that the parser knows.
+fn is_value_after_is(token: &Token) -> bool {
+    !matches!(keyword(token), Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DISTINCT)
+}
+
+/// Words of SQLite that an expression can follow, which may begin with `NOT indexed`, a column of that name.
+const BEFORE_EXPRESSION: [&str; 25] = [
+    "ALL",
+    "AND",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "DISTINCT",
+    "ELSE",
+    "ESCAPE",
+    "GLOB",
+    "HAVING",
+    "IN",
+    "IS",
+    "LIKE",
+    "LIMIT",
+    "MATCH",
+    "NOT",
+    "OFFSET",
+    "ON",
+    "OR",
+    "REGEXP",
+    "RETURNING",
+    "SELECT",
+    "THEN",
+    "WHEN",
+    "WHERE",
+];
+
+/// Whether a token may end the name or the alias of a table.
+fn may_name_table(token: Option<&Token>) -> bool {
+    match token {
+        Some(Token::Word(word)) => {
+            let is = |expected: &&str| word.value.eq_ignore_ascii_case(expected);
+            word.quote_style.is_some() || !BEFORE_EXPRESSION.iter().any(is)
+        }
+        Some(Token::SingleQuotedString(_)) => true,
+        _ => false,
+    }
 }
 
 /// What stands for the first of some tokens.

@@ -38,12 +38,15 @@ pub(super) fn statement(statement: &Statement) -> Finding {
     // The visitor never breaks off.
     let _ = match statement {
         // A plan is made and not run.
-        Statement::Explain { analyze, options, .. } if !analyze && !has_analyze(options.as_deref()) => {
-            return Finding::read();
-        }
+        Statement::Explain { .. } if !runs_what_it_explains(statement) => return Finding::read(),
         other => other.visit(&mut visitor),
     };
     visitor.finding
+}
+
+/// Whether a statement is an `EXPLAIN ANALYZE`.
+pub(super) fn runs_what_it_explains(statement: &Statement) -> bool {
+    matches!(statement, Statement::Explain { analyze, options, .. } if *analyze || has_analyze(options.as_deref()))
 }
 
 fn has_analyze(options: Option<&[sqlparser::ast::UtilityOption]>) -> bool {

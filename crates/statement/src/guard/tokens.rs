@@ -1,6 +1,6 @@
 //! What the tokens of a statement tell before it is parsed.
 
-use std::{mem, ops::Range};
+use std::ops::Range;
 
 use sqlparser::{
     keywords::Keyword,
@@ -302,58 +302,14 @@ impl<'a> Tokens<'a> {
             })
     }
 
-    /// Rewrites, for the parser alone, what it does not know: `TABLE t` where a query begins becomes
-    /// `SELECT * FROM t`, and the `IS [NOT]` between any two values that SQLite has becomes `=` and `<>`.
-    pub(super) fn adapt_to_parser(&mut self) {
-        let mut tokens = mem::take(&mut self.tokens);
-        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-        let mut adapted = Vec::with_capacity(tokens.len());
-        let mut tokens = adapt::to_parser(tokens, self.dialect).into_iter().peekable();
-        let mut begins_query = true;
-        while let Some(token) = tokens.next() {
-            let keyword = keyword(&token.token);
-            let next = tokens.peek().map(|next| &next.token);
-            let span = token.span;
-            let same_place = |token_instead| TokenWithSpan { token: token_instead, span };
-            if keyword == Keyword::TABLE && begins_query && matches!(next, Some(Token::Word(_))) {
-                adapted.push(same_place(Token::make_keyword("SELECT")));
-                adapted.push(same_place(Token::Mul));
-                adapted.push(same_place(Token::make_keyword("FROM")));
-            } else if keyword == Keyword::IS && self.dialect == Dialect::Sqlite && next.is_some_and(is_value_after_is) {
-                let is_not = next.is_some_and(|next| self::keyword(next) == Keyword::NOT);
-                let not = tokens.next_if(|_| is_not);
-                match not {
-                    Some(not) if tokens.peek().is_some_and(|next| is_value_after_is(&next.token)) => {
-                        adapted.push(TokenWithSpan { token: Token::Neq, span: not.span });
-                    }
-                    Some(not) => adapted.extend([token, not]),
-                    None => adapted.push(same_place(Token::Eq)),
-                }
-            } else {
-                adapted.push(token);
-            }
-            begins_query = matches!(adapted.last().map(|last| &last.token), Some(Token::LParen | Token::RParen))
-                || matches!(
-                    keyword,
-                    Keyword::UNION
-                        | Keyword::INTERSECT
-                        | Keyword::EXCEPT
-                        | Keyword::ALL
-                        | Keyword::DISTINCT
-                        | Keyword::EXPLAIN
-                );
-        }
-        self.tokens = adapted;
-    }
-
-    /// The tokens for the parser.
-    pub(super) fn into_statement(self) -> Vec<TokenWithSpan> {
-        self.tokens
+    /// The tokens for the parser, in words that it knows.
+    pub(super) fn for_parser(self) -> Vec<TokenWithSpan> {
+        adapt::to_parser(self.tokens, self.dialect)
     }
 }
 
 /// The keyword that a token is; `NoKeyword` for quoted names and everything else.
-fn keyword(token: &Token) -> Keyword {
+pub(super) fn keyword(token: &Token) -> Keyword {
     match token {
         Token::Word(word) if word.quote_style.is_none() => word.keyword,
         _ => Keyword::NoKeyword,
@@ -405,11 +361,6 @@ fn follows_period(words: &[&Token], index: usize) -> bool {
 fn makes_table(words: &[&Token], index: usize) -> bool {
     let before = index.checked_sub(1).and_then(|before| words.get(before)).map(|before| keyword(before));
     !follows_period(words, index) && !matches!(before, Some(Keyword::AS | Keyword::INSERT | Keyword::MERGE))
-}
-
-/// Whether a token after `IS` is not one of the forms that the parser knows.
-fn is_value_after_is(token: &Token) -> bool {
-    !matches!(keyword(token), Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DISTINCT)
 }
 
 /// Converts the places of the tokens, which are lines and columns in ascending order, to bytes.

@@ -5,7 +5,7 @@ use tidegate_core::{Error, ErrorCode, error::Fault};
 use super::Statement;
 use crate::{
     Dialect,
-    place::{line_and_column, offset},
+    place::offset,
     template::{Described, Origin, Places},
 };
 
@@ -13,8 +13,7 @@ impl Statement {
     /// An error that a database has given for this statement, as one of the template that it was made of: lines and
     /// columns are those of the template, and `$2` is said to be the parameter that it stands for. What is not of the
     /// template says that its place is that of the compiled statement; a fault whose field is `$2` becomes one of the
-    /// parameter. The error of SQL that is not a template stays as
-    /// it is.
+    /// parameter. The error of SQL that is not a template stays as it is.
     #[must_use]
     pub fn locate(&self, error: Error) -> Error {
         let Some(origin) = &self.origin else { return error };
@@ -53,10 +52,8 @@ impl Located<'_> {
             None => self.first_of_line(line),
         };
         let place = at.checked_sub(self.statement.before).and_then(|at| self.places.source_offset(at));
-        match place.map(|place| line_and_column(self.origin.source(), place)) {
-            Some((line, column)) => {
-                Fault { message, line: Some(line), column: fault.column.map(|_| column), ..fault.clone() }
-            }
+        match place.map(|place| Fault::at_offset(self.origin.source(), place, &*message)) {
+            Some(at) => Fault { column: fault.column.and(at.column), field: fault.field.clone(), ..at },
             None => {
                 let column = fault.column.map_or_else(String::new, |column| format!(", column {column}"));
                 let message = format!("{message} (line {line}{column} of the compiled statement)");
@@ -70,10 +67,7 @@ impl Located<'_> {
         let message = self.message(&fault.message);
         match self.value(number) {
             Some((_, Described::Parameter(name))) if code == ErrorCode::InvalidArgument => Fault::of(name, message),
-            Some((place, _)) => {
-                let (line, column) = line_and_column(self.origin.source(), place);
-                Fault::at(line, column, message)
-            }
+            Some((place, _)) => Fault::at_offset(self.origin.source(), place, message),
             None => Fault { message, ..Fault::default() },
         }
     }

@@ -11,7 +11,7 @@ use minijinja::machinery::{
 };
 use tidegate_core::{error::Fault, parameter::ParameterType};
 
-use crate::{Parameters, place::line_and_column};
+use crate::Parameters;
 
 /// The most faults that are reported. To find the line and column of each takes as long as the template is.
 const MAX_FAULTS: usize = 100;
@@ -25,11 +25,6 @@ pub(super) fn faults(text: &str, template: &Stmt<'_>, parameters: &Parameters) -
         checker.faults.push(Fault::of(format!("parameters.{}", declared.name), message));
     }
     checker.faults
-}
-
-fn fault(text: &str, offset: usize, message: impl Into<String>) -> Fault {
-    let (line, column) = line_and_column(text, offset);
-    Fault::at(line, column, message)
 }
 
 /// What is known of the value of an expression.
@@ -69,7 +64,7 @@ struct Checker<'a, 's> {
 impl<'s> Checker<'_, 's> {
     fn fault(&mut self, span: Span, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(fault(self.text, span.start_offset as usize, message));
+            self.faults.push(Fault::at_offset(self.text, span.start_offset as usize, message));
         }
     }
 

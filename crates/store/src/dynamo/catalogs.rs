@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ const READS: usize = 3;
 struct Head {
     taken_at: DateTime<Utc>,
     changed_at: DateTime<Utc>,
-    /// The SHA-256 of the content as JSON.
+    /// The SHA-256 of the content as JSON, in base64.
     digest: String,
     parts: usize,
 }
@@ -56,7 +57,7 @@ impl CatalogSnapshots for DynamoStore {
         taken_at: DateTime<Utc>,
     ) -> Result<bool> {
         let text = serde_json::to_vec(content).map_err(Error::internal)?;
-        let digest = hex(&Sha256::digest(&text));
+        let digest = STANDARD.encode(Sha256::digest(&text));
         let before = self.head(tenant, source).await?;
         if let Some(before) = before.as_ref().filter(|before| before.digest == digest) {
             let head = Head { taken_at, changed_at: before.changed_at, digest, parts: before.parts };
@@ -171,10 +172,6 @@ impl DynamoStore {
             }
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn compress(text: &[u8]) -> Result<Vec<u8>> {

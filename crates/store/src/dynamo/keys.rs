@@ -19,6 +19,23 @@ pub(super) const ID: &str = "id";
 pub(super) const USED_BY: &str = "used_by";
 pub(super) const VERSION: &str = "version";
 
+/// Every attribute that an item may have beside its key, as the table in the README lists them.
+pub(super) const ATTRIBUTES: [&str; 13] = [
+    DOC,
+    EXPIRES,
+    ID,
+    USED_BY,
+    VERSION,
+    "digest",
+    "fingerprint",
+    "held_by",
+    "held_until",
+    "label",
+    "name",
+    "piece",
+    "tags",
+];
+
 /// What the partitions of tenants begin with, each of which holds one.
 pub(super) const TENANT: &str = "TENANT#";
 /// The partition that lists the tenants.
@@ -35,7 +52,12 @@ pub(super) fn entity(tenant: TenantId, reference: Reference) -> Item {
 }
 
 pub(super) fn name(tenant: TenantId, kind: EntityKind, name: &Name) -> Item {
-    key(partition(tenant), format!("NAME#{}#{name}", word(kind)))
+    key(partition(tenant), format!("{}{name}", name_prefix(kind)))
+}
+
+/// What the sort keys of the names of all entities of a kind begin with.
+pub(super) fn name_prefix(kind: EntityKind) -> String {
+    format!("NAME#{}#", word(kind))
 }
 
 /// The key of the note of what a request stored.
@@ -180,7 +202,31 @@ const fn word(kind: EntityKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use tidegate_core::{name::MAX_NAME_LENGTH, ports::MAX_COUNT};
+
     use super::*;
+
+    #[test]
+    fn the_table_in_the_readme_lists_every_attribute() {
+        let readme = include_str!("../../README.md");
+        let rows = readme.lines().skip_while(|line| !line.starts_with("| item |")).skip(2);
+        let last_columns = rows.map_while(|row| row.strip_suffix(" |")?.rsplit(" | ").next());
+        let words = last_columns.flat_map(|column| column.split('`').skip(1).step_by(2));
+        let is_attribute = |word: &&str| word.chars().all(|it| it.is_ascii_lowercase() || it == '_');
+        let listed: BTreeSet<&str> = words.filter(is_attribute).collect();
+        assert_eq!(listed, BTreeSet::from(ATTRIBUTES));
+    }
+
+    #[test]
+    fn the_names_that_are_counted_fit_one_answer_of_dynamodb() {
+        let longest = "n".repeat(MAX_NAME_LENGTH).parse().unwrap();
+        let key = name(TenantId::from_uuid(Uuid::now_v7()), EntityKind::ApiKey, &longest);
+        let texts = key.iter().map(|(attribute, value)| attribute.len() + value.as_s().unwrap().len());
+        let size = texts.sum::<usize>() + ID.len() + Uuid::now_v7().to_string().len();
+        assert!(size * usize::from(MAX_COUNT) < 1 << 20, "{size} bytes each");
+    }
 
     #[test]
     fn a_reference_is_read_back() {
@@ -191,5 +237,20 @@ mod tests {
         assert_eq!(parse_reference("SOURCE"), None);
         assert_eq!(parse_reference("OTHER#0199a0a0-0000-7000-8000-000000000000"), None);
         assert_eq!(parse_reference("SOURCE#x"), None);
+    }
+
+    /// The roles of functions name the partitions that they write.
+    #[test]
+    fn the_partitions_of_tenants_are_those_that_terraform_names() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/functions.tf");
+        let roles = std::fs::read_to_string(path).unwrap();
+        let tenant = TenantId::from_uuid(Uuid::now_v7());
+        let own = partition(tenant);
+        let shape: String = own.chars().map(|it| if it.is_ascii_hexdigit() { '?' } else { it }).collect();
+        assert!(roles.contains(&format!("tenant = \"{shape}\"")), "{shape}");
+        for beside in [history(tenant), catalogs(tenant)] {
+            let shape = beside.replacen(&own, "${local.tenant}", 1);
+            assert!(roles.contains(&format!("\"{shape}\"")), "{shape}");
+        }
     }
 }

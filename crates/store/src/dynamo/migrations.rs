@@ -139,6 +139,8 @@ pub struct TableStatus {
     pub newest: u32,
     /// The migrations that `upgrade` would apply, in order.
     pub pending: Vec<(u32, &'static str)>,
+    /// Why this code cannot migrate the table: newer code did, or began to.
+    pub too_new: Option<String>,
     /// The migration that is under way, or was broken off.
     pub underway: Option<MigrationProgress>,
     /// Who holds the lock.
@@ -164,14 +166,15 @@ impl Migrations {
 
     /// What is known of the table.
     pub async fn status(&self) -> Result<TableStatus> {
-        let version = self.store.version().await?;
+        let (version, underway) = (self.store.version().await?, self.store.progress().await?);
         let current = version.map_or(0, |version| version.revision);
         let pending = self.layout.migrations.iter().filter(|it| it.revision > current);
         Ok(TableStatus {
             version,
             newest: self.layout.revision(),
             pending: pending.map(|it| (it.revision, it.name)).collect(),
-            underway: self.store.progress().await?,
+            too_new: version.and_then(|version| self.too_new(version, underway.as_ref())),
+            underway,
             holder: self.store.lock_holder().await?,
         })
     }
@@ -181,21 +184,31 @@ impl Migrations {
         self.store.migration_history().await
     }
 
-    /// The revision of a table that has a version and that this code knows.
-    async fn known_version(&self) -> Result<TableVersion> {
+    /// The version of a table that has one, and what is under way. `InvalidRequest` when this code does not know
+    /// either.
+    async fn known(&self) -> Result<(TableVersion, Option<MigrationProgress>)> {
         let version = self.store.version().await?.ok_or_else(|| self.store.no_version())?;
-        if version.revision > self.layout.revision() {
-            return Err(Error::new(
-                ErrorCode::InvalidRequest,
-                format!(
-                    "the table {} is at revision {}, and this tidegate knows {}: use the tidegate that upgraded it",
-                    self.store.table,
-                    version.revision,
-                    self.layout.revision(),
-                ),
-            ));
+        let underway = self.store.progress().await?;
+        match self.too_new(version, underway.as_ref()) {
+            Some(message) => Err(Error::new(ErrorCode::InvalidRequest, message)),
+            None => Ok((version, underway)),
         }
-        Ok(version)
+    }
+
+    /// Why this code must not migrate the table, if newer code did, or began to.
+    fn too_new(&self, version: TableVersion, underway: Option<&MigrationProgress>) -> Option<String> {
+        let (table, known) = (&self.store.table, self.layout.revision());
+        match underway {
+            Some(MigrationProgress { revision, name, .. }) if *revision > known => Some(format!(
+                "the migration {revision} {name} of the table {table} is not done, and this tidegate knows {known}: use \
+                 the tidegate that began it"
+            )),
+            _ if version.revision.max(version.needs_code) > known => Some(format!(
+                "the table {table} is at revision {}, and this tidegate knows {known}: use the tidegate that upgraded it",
+                version.revision
+            )),
+            _ => None,
+        }
     }
 
     /// What `upgrade` does, in order: all that the table lacks.

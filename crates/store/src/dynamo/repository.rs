@@ -8,13 +8,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
 };
 use tidegate_core::{
     Error, Name, Result,
     id::TenantId,
     idempotency::IdempotentRequest,
-    ports::{Entity, Filter, MAX_PAGE, Page, Reference, Repository},
+    ports::{Entity, Filter, MAX_COUNT, Page, Reference, Repository},
     query::Revision,
 };
 use uuid::Uuid;
@@ -24,17 +24,19 @@ use super::{
     idempotency::id_in,
     keys,
     refusal::{conflict, gone, in_use, missing, renamed, taken, too_many_changes, too_many_references},
-    transaction::{Cancelled, Unmet},
+    transaction::{Cancelled, MAX_ACTIONS, Unmet},
 };
 use crate::failure::incomplete;
 
 /// The most references of one entity. A transaction holds 100 actions; making an entity takes three and one for each.
 pub const MAX_REFERENCES: usize = 97;
 
-const MAX_ACTIONS: usize = 100;
-
 #[async_trait]
 impl<T: Entity> Repository<T> for DynamoStore {
+    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<T>> {
+        self
+    }
+
     async fn create(&self, entity: &T) -> Result<()> {
         let actions = self.creation(entity)?;
         self.transact(actions).await.map_err(|cancelled| match cancelled {
@@ -75,12 +77,9 @@ impl<T: Entity> Repository<T> for DynamoStore {
     }
 
     async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>> {
-        let limit = limit.clamp(1, MAX_PAGE);
         let mut query = self
             .client
             .query()
-            .table_name(&*self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :partition AND begins_with(sk, :kind)")
             .expression_attribute_values(":partition", AttributeValue::S(keys::partition(tenant)))
             .expression_attribute_values(":kind", AttributeValue::S(keys::prefix(T::KIND)))
@@ -94,31 +93,31 @@ impl<T: Entity> Repository<T> for DynamoStore {
             conditions.push("label = :label");
             query = query.expression_attribute_values(":label", AttributeValue::S(label.clone()));
         }
-        query = if conditions.is_empty() {
-            // One more than asked for tells whether there is a next page. A filter is applied after this limit, so
-            // with a filter it would only make for more round trips.
-            query.limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-        } else {
-            query.filter_expression(conditions.join(" AND "))
-        };
-
-        let mut items: Vec<Arc<T>> = Vec::with_capacity(limit);
-        let mut start = after.map(|id| keys::entity(tenant, Reference { kind: T::KIND, id }));
-        loop {
-            let page =
-                query.clone().set_exclusive_start_key(start).send().await.map_err(|error| failed("Query", &error))?;
-            for item in page.items.unwrap_or_default() {
-                if items.len() == limit {
-                    let next = items.last().map(|last| last.id());
-                    return Ok(Page { items, next });
-                }
-                items.push(decode(&item)?);
-            }
-            match page.last_evaluated_key {
-                Some(key) => start = Some(key),
-                None => return Ok(Page { items, next: None }),
-            }
+        if !conditions.is_empty() {
+            query = query.filter_expression(conditions.join(" AND "));
         }
+        let start = after.map(|id| keys::entity(tenant, Reference { kind: T::KIND, id }));
+        self.page_of(query, start, limit, T::id).await
+    }
+
+    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16> {
+        // The items of names are small, whatever the entities are: 5,000 of the longest have less than the megabyte of
+        // one answer.
+        let at_most = at_most.clamp(1, MAX_COUNT);
+        let counted = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :partition AND begins_with(sk, :names)")
+            .expression_attribute_values(":partition", AttributeValue::S(keys::partition(tenant)))
+            .expression_attribute_values(":names", AttributeValue::S(keys::name_prefix(T::KIND)))
+            .select(Select::Count)
+            .limit(at_most.into())
+            .send()
+            .await
+            .map_err(|error| failed("Query", &error))?;
+        u16::try_from(counted.count).map_err(Error::internal)
     }
 
     async fn replace(&self, entity: &T) -> Result<()> {

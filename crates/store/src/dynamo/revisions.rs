@@ -9,7 +9,7 @@ use tidegate_core::{
     query::Revision,
 };
 
-use super::{DynamoStore, decode, failed, keys};
+use super::{DynamoStore, decode, keys};
 
 #[async_trait]
 impl Revisions for DynamoStore {
@@ -30,31 +30,12 @@ impl Revisions for DynamoStore {
         let reading = self
             .client
             .query()
-            .table_name(&*self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :partition AND sk BETWEEN :oldest AND :newest")
             .expression_attribute_values(":partition", AttributeValue::S(keys::partition(tenant)))
             .expression_attribute_values(":oldest", sort(0))
             .expression_attribute_values(":newest", sort(newest))
             .projection_expression(keys::DOC)
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let mut revisions = Vec::new();
-        let mut start = None;
-        // One answer holds a megabyte at most.
-        loop {
-            let page =
-                reading.clone().set_exclusive_start_key(start).send().await.map_err(|error| failed("Query", &error))?;
-            for item in page.items.unwrap_or_default() {
-                revisions.push(decode(&item)?);
-                if revisions.len() == limit {
-                    return Ok(revisions);
-                }
-            }
-            match page.last_evaluated_key {
-                Some(key) => start = Some(key),
-                None => return Ok(revisions),
-            }
-        }
+            .scan_index_forward(false);
+        self.first_items(reading, None, limit).await?.iter().map(decode).collect()
     }
 }

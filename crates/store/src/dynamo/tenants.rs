@@ -1,17 +1,15 @@
 //! Tenants, by name, and the directory that lists them.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
-    ports::{MAX_PAGE, Page, Tenants},
+    ports::{Page, Tenants},
     tenant::Tenant,
 };
 use uuid::Uuid;
 
-use super::{DynamoStore, decode, encode, failed, keys, transaction::Cancelled};
+use super::{DynamoStore, decode, encode, keys, transaction::Cancelled};
 use crate::failure::incomplete;
 
 #[async_trait]
@@ -42,33 +40,12 @@ impl Tenants for DynamoStore {
     }
 
     async fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Page<Tenant>> {
-        let limit = limit.clamp(1, MAX_PAGE);
-        // One more than asked for tells whether there is a next page.
         let query = self
             .client
             .query()
-            .table_name(&*self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :directory")
             .expression_attribute_values(":directory", AttributeValue::S(keys::DIRECTORY.to_owned()))
-            .projection_expression(keys::DOC)
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let mut items: Vec<Arc<Tenant>> = Vec::with_capacity(limit);
-        let mut start = after.map(keys::listed_tenant);
-        loop {
-            let page =
-                query.clone().set_exclusive_start_key(start).send().await.map_err(|error| failed("Query", &error))?;
-            for item in page.items.unwrap_or_default() {
-                if items.len() == limit {
-                    let next = items.last().map(|last| last.id.as_uuid());
-                    return Ok(Page { items, next });
-                }
-                items.push(Arc::new(decode(&item)?));
-            }
-            match page.last_evaluated_key {
-                Some(key) => start = Some(key),
-                None => return Ok(Page { items, next: None }),
-            }
-        }
+            .projection_expression(keys::DOC);
+        self.page_of(query, after.map(keys::listed_tenant), limit, |tenant: &Tenant| tenant.id.as_uuid()).await
     }
 }

@@ -15,6 +15,9 @@ use crate::{
     failure,
 };
 
+/// The most actions of one transaction (DynamoDB API reference, `TransactWriteItems`).
+pub(super) const MAX_ACTIONS: usize = 100;
+
 /// How long a transaction is tried, whatever stands in its way.
 const PATIENCE: Duration = Duration::from_secs(8);
 

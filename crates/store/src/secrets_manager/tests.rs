@@ -60,14 +60,18 @@ fn list(secrets: &HashMap<String, (String, Option<i64>)>, request: &Value) -> (u
 }
 
 fn names(prefix: &str) -> SecretNames {
-    SecretNames { prefix: prefix.to_owned(), master_key: "master".to_owned(), kms_key: None }
+    SecretNames { prefix: prefix.to_owned(), master_key: "master".to_owned(), kms_key: None, recovery_days: None }
 }
 
 async fn open() -> (SecretsManagerVault, Secrets, StandIn) {
+    open_with(&names("tidegate/test/")).await
+}
+
+async fn open_with(names: &SecretNames) -> (SecretsManagerVault, Secrets, StandIn) {
     let secrets = Secrets::default();
     let kept = Arc::clone(&secrets);
     let server = StandIn::new(move |operation, request| service(&kept, operation, request)).await;
-    let vault = SecretsManagerVault::new(Client::new(&server.config()), &names("tidegate/test/"));
+    let vault = SecretsManagerVault::new(Client::new(&server.config()), names);
     (vault, secrets, server)
 }
 
@@ -92,8 +96,8 @@ async fn a_secret_is_kept_until_it_is_deleted() {
 
 #[tokio::test]
 async fn a_deleted_secret_may_wait_for_its_end() {
-    let (vault, secrets, _server) = open().await;
-    let vault = vault.with_recovery_days(7);
+    let names = SecretNames { recovery_days: Some(7), ..names("tidegate/test/") };
+    let (vault, secrets, _server) = open_with(&names).await;
     let reference = reference();
     vault.put(&reference, &SecretString::from("pw")).await.unwrap();
     vault.delete(&reference).await.unwrap();

@@ -26,6 +26,8 @@ use crate::fixtures::{TestStore, source, tenant};
 struct Counting {
     inner: DynamoStore,
     reads: AtomicUsize,
+    /// Those of them that look for a name first, which is a request more.
+    finds: AtomicUsize,
     permits: Semaphore,
 }
 
@@ -38,6 +40,9 @@ impl Counting {
 
 #[async_trait]
 impl Repository<Source> for Counting {
+    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<Source>> {
+        self
+    }
     async fn create(&self, entity: &Source) -> Result<()> {
         self.inner.create(entity).await
     }
@@ -53,12 +58,16 @@ impl Repository<Source> for Counting {
         found
     }
     async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<Source>>> {
+        self.finds.fetch_add(1, Ordering::Relaxed);
         let found = self.inner.find(tenant, name).await;
         let _permit = self.read().await;
         found
     }
     async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<Source>> {
         self.inner.list(tenant, filter, after, limit).await
+    }
+    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16> {
+        Repository::<Source>::count(&self.inner, tenant, at_most).await
     }
     async fn replace(&self, entity: &Source) -> Result<()> {
         self.inner.replace(entity).await
@@ -81,8 +90,12 @@ struct Setup {
 impl Setup {
     async fn new(lifetime: Duration) -> Self {
         let test = TestStore::open().await;
-        let counting =
-            Arc::new(Counting { inner: test.store.clone(), reads: AtomicUsize::new(0), permits: Semaphore::new(1) });
+        let counting = Arc::new(Counting {
+            inner: test.store.clone(),
+            reads: AtomicUsize::new(0),
+            finds: AtomicUsize::new(0),
+            permits: Semaphore::new(1),
+        });
         let cached = Arc::new(Cached::new(Arc::<Counting>::clone(&counting), 100, lifetime));
         Self { test, counting, cached, tenant: tenant() }
     }
@@ -104,6 +117,29 @@ async fn a_second_read_does_not_reach_the_store() {
         assert_eq!(*setup.cached.get(setup.tenant, source.id()).await.unwrap().unwrap(), source);
     }
     assert_eq!(setup.reads(), 1, "a find remembers the id too, and a get the name");
+}
+
+#[tokio::test]
+async fn a_name_is_remembered_for_longer_than_what_it_leads_to() {
+    let setup = Setup::new(Duration::ZERO).await;
+    let (first, second) = (source(setup.tenant, "flights"), source(setup.tenant, "flights"));
+    let requests = || (setup.counting.finds.load(Ordering::Relaxed), setup.reads());
+    setup.test.store.create(&first).await.unwrap();
+    for repository in [Arc::clone(&setup.cached), Arc::clone(&setup.cached).fresh()] {
+        assert_eq!(*repository.find(setup.tenant, &first.name).await.unwrap().unwrap(), first);
+    }
+    assert_eq!(requests(), (1, 2));
+
+    // The name of what was deleted leads to what was made under it since.
+    setup.test.store.delete(&first).await.unwrap();
+    setup.test.store.create(&second).await.unwrap();
+    assert_eq!(*setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap(), second);
+    assert_eq!(requests(), (2, 4));
+    setup.test.store.delete(&second).await.unwrap();
+    for _ in 0..2 {
+        assert!(setup.cached.find(setup.tenant, &first.name).await.unwrap().is_none());
+    }
+    assert_eq!(requests(), (4, 7), "a name that leads nowhere is forgotten");
 }
 
 #[tokio::test]
@@ -144,6 +180,30 @@ async fn a_write_of_another_process_is_seen_when_the_memory_has_run_out() {
         assert!(tokio::time::Instant::now() < deadline, "the old version is still remembered");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_fresh_read_sees_what_another_process_wrote_and_so_does_every_read_after_it() {
+    let setup = Setup::new(LONG).await;
+    let other: Arc<dyn Repository<Source>> = Arc::new(Cached::new(Arc::new(setup.test.store.clone()), 100, LONG));
+    let fresh = Arc::clone(&setup.cached).fresh();
+    let first = source(setup.tenant, "flights");
+    setup.cached.create(&first).await.unwrap();
+    setup.cached.find(setup.tenant, &first.name).await.unwrap();
+    other.replace(&Source { version: 2, ..first.clone() }).await.unwrap();
+    assert_eq!(setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap().version, 1);
+    assert_eq!(fresh.find(setup.tenant, &first.name).await.unwrap().unwrap().version, 2);
+    assert_eq!(setup.cached.get(setup.tenant, first.id()).await.unwrap().unwrap().version, 2);
+    other.replace(&Source { version: 3, ..first.clone() }).await.unwrap();
+    assert_eq!(fresh.get(setup.tenant, first.id()).await.unwrap().unwrap().version, 3);
+    assert_eq!(setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap().version, 3);
+    // What is written through it is seen at once, too.
+    let fourth = Source { version: 4, ..first.clone() };
+    fresh.replace(&fourth).await.unwrap();
+    assert_eq!(setup.cached.find(setup.tenant, &first.name).await.unwrap().unwrap().version, 4);
+    other.delete(&fourth).await.unwrap();
+    assert!(fresh.get(setup.tenant, first.id()).await.unwrap().is_none());
+    assert!(setup.cached.get(setup.tenant, first.id()).await.unwrap().is_none());
 }
 
 #[tokio::test]

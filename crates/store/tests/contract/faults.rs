@@ -159,11 +159,16 @@ async fn answer(State(way): State<Way>, headers: HeaderMap, body: Bytes) -> Resp
         Some(Fault::Failed | Fault::Lost) => fails(500, "InternalServerError"),
         Some(Fault::Silent | Fault::LostInSilence) => future::pending().await,
         Some(Fault::Slow) => {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            frozen_for(Duration::from_millis(1500)).await;
             answered.unwrap()
         }
         None => answered.unwrap(),
     }
+}
+
+/// Keeps an answer back for so long: that it comes late is what is tested.
+async fn frozen_for(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 fn refusal(status: u16, body: Json) -> Response {

@@ -60,6 +60,7 @@ pub(crate) fn source(tenant: TenantId, name: &str) -> Source {
         name: name.parse().unwrap(),
         description: "flights of \"2019\", é and \u{1F6EB}\n".to_owned(),
         connection: Connection::Sqlite(SqliteFile { path: "flights.sqlite".to_owned(), max_sessions: 3 }),
+        connection_since: None,
         secret: None,
         tags: vec!["demo".to_owned()],
         limits: Limits { rows: Some(std::num::NonZeroU64::MAX), ..Limits::default() },

@@ -353,6 +353,33 @@ async fn the_number_of_references_is_limited() {
 }
 
 #[tokio::test]
+async fn entities_are_counted_for_each_tenant_and_kind_up_to_a_number() {
+    let test = TestStore::open().await;
+    let (sources, queries): (&dyn Repository<Source>, &dyn Repository<Query>) = (&test.store, &test.store);
+    let (one, other) = (tenant(), tenant());
+    assert_eq!(sources.count(one, 10).await.unwrap(), 0);
+    for name in ["a", "b", "c"] {
+        sources.create(&source(one, name)).await.unwrap();
+    }
+    let last = source(one, "d");
+    sources.create(&last).await.unwrap();
+    sources.create(&source(other, "a")).await.unwrap();
+    queries.create(&query(one, "a", &last)).await.unwrap();
+    for (at_most, counted) in [(1, 1), (3, 3), (4, 4), (5, 4), (u16::MAX, 4)] {
+        assert_eq!(sources.count(one, at_most).await.unwrap(), counted, "at most {at_most}");
+    }
+    assert_eq!((sources.count(other, 10).await.unwrap(), queries.count(one, 10).await.unwrap()), (1, 1));
+
+    let unused = source(one, "e");
+    sources.create(&unused).await.unwrap();
+    let changed = Source { version: 2, ..unused };
+    sources.replace(&changed).await.unwrap();
+    assert_eq!(sources.count(one, 10).await.unwrap(), 5, "a change makes none more");
+    sources.delete(&changed).await.unwrap();
+    assert_eq!(sources.count(one, 10).await.unwrap(), 4);
+}
+
+#[tokio::test]
 async fn an_entity_that_is_too_large_is_refused() {
     let test = TestStore::open().await;
     let mut source = source(tenant(), "flights");

@@ -8,23 +8,25 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tidegate_core::{
-    Error, ErrorCode, Result,
+    Error, ErrorCode, Name, Result,
     api_key::ApiKey,
     budget::Limits,
     catalog::{Schema, Table, TableColumn, TableDetail, TableKind},
     cost::MaxEstimate,
     deadline::Deadline,
     id::{ApiKeyId, SourceId, TenantId},
-    ports::{Clock, Repository, Tenants},
+    idempotency::IdempotentRequest,
+    ports::{Clock, Filter, Page, Reference, Repository, Tenants, Vault},
     principal::{Role, Scope},
     rotation::RotationRules,
     source::{Connection, SecretRef, Source, SqliteFile},
     tenant::Tenant,
 };
-use tidegate_store::{DynamoStore, LocalBackend};
+use tidegate_store::{DynamoStore, FileVault, LocalBackend};
 use tidegate_sync::{
     Tasks,
     inspect::{Inspect, Inspector},
@@ -190,12 +192,85 @@ impl Inspect for Look {
     async fn close(&self) {}
 }
 
+/// A store that does not list the sources of one tenant, or never answers.
+pub(crate) struct Unlisted {
+    pub(crate) inner: Arc<dyn Repository<Source>>,
+    pub(crate) tenant: TenantId,
+    pub(crate) hangs: bool,
+}
+
+#[async_trait]
+impl Repository<Source> for Unlisted {
+    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<Source>> {
+        self
+    }
+    async fn create(&self, source: &Source) -> Result<()> {
+        self.inner.create(source).await
+    }
+    async fn create_once(&self, source: &Source, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        self.inner.create_once(source, request).await
+    }
+    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>> {
+        self.inner.stored_by(tenant, request).await
+    }
+    async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<Source>>> {
+        self.inner.get(tenant, id).await
+    }
+    async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<Source>>> {
+        self.inner.find(tenant, name).await
+    }
+    async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<Source>> {
+        if tenant == self.tenant && self.hangs {
+            std::future::pending::<()>().await;
+        }
+        if tenant == self.tenant {
+            return Err(Error::internal("a stored item cannot be read"));
+        }
+        self.inner.list(tenant, filter, after, limit).await
+    }
+    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16> {
+        self.inner.count(tenant, at_most).await
+    }
+    async fn replace(&self, source: &Source) -> Result<()> {
+        self.inner.replace(source).await
+    }
+    async fn delete(&self, source: &Source) -> Result<()> {
+        self.inner.delete(source).await
+    }
+    async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>> {
+        self.inner.users(tenant, id).await
+    }
+}
+
+/// A vault that takes its time to forget a secret.
+pub(crate) struct SlowVault {
+    pub(crate) inner: FileVault,
+    pub(crate) time: Duration,
+}
+
+#[async_trait]
+impl Vault for SlowVault {
+    async fn put(&self, reference: &SecretRef, secret: &SecretString) -> Result<()> {
+        self.inner.put(reference, secret).await
+    }
+    async fn get(&self, reference: &SecretRef) -> Result<SecretString> {
+        self.inner.get(reference).await
+    }
+    async fn delete(&self, reference: &SecretRef) -> Result<()> {
+        tokio::time::sleep(self.time).await;
+        self.inner.delete(reference).await
+    }
+    async fn list(&self, tenant: TenantId) -> Result<Vec<SecretRef>> {
+        self.inner.list(tenant).await
+    }
+}
+
 /// A deployment of its own for one test.
 pub(crate) struct Deployment {
     pub(crate) local: LocalBackend,
     pub(crate) looks: Looks,
     pub(crate) clock: Arc<TestClock>,
-    tasks: Tasks,
+    pub(crate) tasks: Tasks,
     _folder: TempDir,
 }
 
@@ -268,6 +343,7 @@ impl Deployment {
             name: name.parse().unwrap(),
             description: String::new(),
             connection: Connection::Sqlite(SqliteFile { path: "x".to_owned(), max_sessions: 1 }),
+            connection_since: None,
             secret: None,
             tags: Vec::new(),
             limits: Limits::default(),

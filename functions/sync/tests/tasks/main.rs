@@ -4,7 +4,7 @@
 
 mod fixtures;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -19,7 +19,7 @@ use tidegate_core::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::fixtures::{Deployment, days_ago, key, table};
+use crate::fixtures::{Deployment, SlowVault, Unlisted, days_ago, key, table};
 
 /// More than any step of a task may take.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -54,6 +54,24 @@ async fn a_source_that_goes_down_says_so_until_it_is_up_again() {
 }
 
 #[tokio::test]
+async fn a_source_that_moved_has_its_status_since_it_is_there() {
+    let deployment = Deployment::open().await;
+    let tenant = deployment.tenant("acme").await;
+    let source = deployment.source(tenant, "shop").await;
+    let found = async || {
+        deployment.run("source_health", LONG).await.unwrap();
+        deployment.store().of_sources(tenant, source.id..=source.id).await.unwrap().remove(&source.id).unwrap()
+    };
+    let before = found().await;
+    let since = deployment.clock.now();
+    let moved = Source { connection_since: Some(since), version: 2, ..source.clone() };
+    Repository::<Source>::replace(deployment.store(), &moved).await.unwrap();
+    let after = found().await;
+    assert!(before.since < since && after.since >= since, "{before:?} {after:?}");
+    assert_eq!(after.since, after.checked_at);
+}
+
+#[tokio::test]
 async fn a_fault_of_our_own_is_an_error_of_the_run_and_not_of_the_source() {
     let deployment = Deployment::open().await;
     let tenant = deployment.tenant("acme").await;
@@ -66,6 +84,60 @@ async fn a_fault_of_our_own_is_an_error_of_the_run_and_not_of_the_source() {
     assert_eq!(health(&deployment, &sources[0]).await, None);
     assert_eq!(health(&deployment, &sources[1]).await, Some(HealthStatus::Ok));
     assert!(deployment.store().last(tenant, sources[1].id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_tenant_whose_sources_cannot_be_listed_does_not_hold_up_the_others() {
+    let mut deployment = Deployment::open().await;
+    let mut sources = Vec::new();
+    for name in ["first", "second", "third"] {
+        let tenant = deployment.tenant(name).await;
+        sources.push(deployment.source(tenant, name).await);
+    }
+    let listed = Arc::clone(&deployment.tasks.sources);
+    deployment.tasks.sources =
+        Arc::new(Unlisted { inner: Arc::clone(&listed), tenant: sources[1].tenant, hangs: false });
+    for task in ["source_health", "catalog_snapshots", "source_health"] {
+        let error = deployment.run(task, LONG).await.unwrap_err();
+        assert_eq!((error.code(), error.message()), (ErrorCode::Unavailable, "1 failed; the log says which and why"));
+        // The round is at its end all the same, and the next one begins at the beginning.
+        assert_eq!(deployment.store().place(task).await.unwrap(), None);
+    }
+    assert_eq!(deployment.looks.tested(), ["first", "third", "first", "third"]);
+    assert!(deployment.store().last(sources[2].tenant, sources[2].id).await.unwrap().is_some());
+
+    // One that cannot be listed any more when some of its sources were done.
+    for number in 0..20 {
+        deployment.source(sources[1].tenant, &format!("more-{number}")).await;
+    }
+    let broken = std::mem::replace(&mut deployment.tasks.sources, listed);
+    deployment.looks.contain("public", vec![table("public", "orders")]);
+    deployment.looks.take(Duration::from_secs(200), &deployment.clock);
+    let counts = deployment.run("catalog_snapshots", Duration::from_secs(300)).await.unwrap();
+    assert_eq!(counts["finished"], false);
+    assert!(deployment.store().place("catalog_snapshots").await.unwrap().unwrap().source.is_some());
+    deployment.tasks.sources = broken;
+    deployment.run("catalog_snapshots", LONG).await.unwrap_err();
+    assert_eq!(deployment.looks.inspected().last().unwrap(), "third");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_the_store_never_answers_about_does_not_hold_up_the_others() {
+    let mut deployment = Deployment::open().await;
+    let mut tenants = Vec::new();
+    for name in ["first", "second", "third"] {
+        let tenant = deployment.tenant(name).await;
+        deployment.source_with_secret(tenant, name, days_ago(400)).await;
+        tenants.push(tenant);
+    }
+    let inner = Arc::clone(&deployment.tasks.sources);
+    deployment.tasks.sources = Arc::new(Unlisted { inner, tenant: tenants[1], hangs: true });
+    for task in ["source_health", "catalog_snapshots", "purge", "key_rotation"] {
+        let ended = timeout(LONG, deployment.run(task, LONG)).await.unwrap();
+        assert_eq!(ended.unwrap_err().message(), "1 failed; the log says which and why", "{task}");
+        assert_eq!(deployment.store().place(task).await.unwrap(), None, "{task}");
+    }
+    assert_eq!(deployment.looks.tested(), ["first", "third"]);
 }
 
 #[tokio::test]
@@ -235,6 +307,34 @@ async fn what_nothing_needs_is_purged_and_the_rest_stays() {
     assert!(vault.get(&used).await.is_ok() && vault.get(&young).await.is_ok() && vault.get(&old).await.is_err());
     let again = deployment.run("purge", LONG).await.unwrap();
     assert_eq!((&again["keys"], &again["secrets"], &again["catalogs"]), (&json!(0), &json!(0), &json!(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_with_more_than_a_run_purges_is_gone_on_with_by_the_next() {
+    let mut deployment = Deployment::open().await;
+    let mut vaults = Vec::new();
+    for (name, orphans) in [("many", 45), ("few", 3)] {
+        let tenant = deployment.tenant(name).await;
+        let source = deployment.source(tenant, name).await;
+        for _ in 0..orphans {
+            let orphan = Deployment::secret(&source, days_ago(5));
+            deployment.local.vault.put(&orphan, &SecretString::from("pw")).await.unwrap();
+        }
+        vaults.push(tenant);
+    }
+    deployment.tasks.vault =
+        Arc::new(SlowVault { inner: deployment.local.vault.clone(), time: Duration::from_millis(1_100) });
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        let outcome = deployment.run("purge", LONG).await;
+        let mut counts = Vec::new();
+        for tenant in &vaults {
+            counts.push(deployment.local.vault.list(*tenant).await.unwrap().len());
+        }
+        left.push((outcome.is_ok(), counts));
+    }
+    // Of the many 18 each time, in 20 seconds.
+    assert_eq!(left, [(false, vec![27, 0]), (false, vec![9, 0]), (true, vec![0, 0])]);
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use std::{
 };
 
 use clap::Args;
-use tidegate_platform::{Environment, deployment::Deployment};
+use tidegate_platform::deployment::Deployment;
 use tidegate_store::{AwsBackend, DynamoStore, LocalBackend, Migrations, SystemClock, TableVersion};
 
-use crate::{client::choose_tls_provider, failure::Failure};
+use crate::{client::choose_tls_provider, commands::config, failure::Failure};
 
 /// Which store. Without either, that of the deployment that the TIDEGATE_* variables of a function name.
 #[derive(Args, Debug)]
@@ -54,6 +54,19 @@ impl StoreArguments {
         self.open_or_make().await
     }
 
+    /// Opens the store to empty it. It has to be named, because the variables of a function do not say whether its
+    /// deployment is protected.
+    pub(super) async fn open_to_empty(&self) -> Result<Target, Failure> {
+        if self.environment_file.is_none() && self.data_dir.is_none() {
+            return Err(Failure::Usage(
+                "what is emptied? Say --environment-file config/environments/NAME.yaml, which tells whether the \
+                 deployment is protected, or --data-dir FOLDER"
+                    .to_owned(),
+            ));
+        }
+        self.open().await
+    }
+
     /// Opens the store. A data folder is made when there is none.
     pub(super) async fn open_or_make(&self) -> Result<Target, Failure> {
         if let Some(folder) = &self.data_dir {
@@ -64,7 +77,7 @@ impl StoreArguments {
         choose_tls_provider();
         let (name, protected, settings, region) = match &self.environment_file {
             Some(path) => {
-                let deploy = Environment::read(path)?.deploy.ok_or_else(|| {
+                let deploy = config::load(path)?.spec.deploy.ok_or_else(|| {
                     Failure::message(format!("{}: it describes no deployment: `deploy` is missing", path.display()))
                 })?;
                 (stem(path), deploy.protected, deploy.aws_settings(), Some(deploy.region))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use tidegate_core::value::Cell;
+use tidegate_core::value::{Cell, MAX_SAFE_INTEGER};
 
 use super::{
     Kind, direct, number, push_text,
@@ -73,8 +73,7 @@ fn push_cell(cell: Cell<'_>, out: &mut String) -> Result<(), Malformed> {
 
 /// Writes a whole number; as a string when it is one that many readers of JSON would round.
 fn push_integer(digits: &str, magnitude: u64, out: &mut String) {
-    const MAX_SAFE: u64 = (1 << 53) - 1;
-    let quote = if magnitude > MAX_SAFE { "\"" } else { "" };
+    let quote = if magnitude > MAX_SAFE_INTEGER { "\"" } else { "" };
     out.push_str(quote);
     out.push_str(digits);
     out.push_str(quote);

@@ -83,7 +83,7 @@ impl Fixture {
         let sink = Lent::new(First::default());
         self.pool
             .with_session(access, &call, |session| run::run(session, text, &[], &sink, &call, self.runtime.handle()))
-            .map(|()| sink.take_back().unwrap().0)
+            .map(|()| self.runtime.block_on(sink.take_back()).unwrap().0)
     }
 
     fn refused(&self, access: Access, text: &str) -> Error {

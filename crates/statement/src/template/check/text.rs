@@ -6,7 +6,7 @@ use minijinja::{
 };
 use tidegate_core::error::Fault;
 
-use super::{MAX_FAULTS, fault};
+use super::MAX_FAULTS;
 
 /// The most tokens between `{{` and `}}`, or `{%` and `%}`; they are compiled recursively.
 const MAX_EXPRESSION: usize = 500;
@@ -27,7 +27,9 @@ pub(crate) fn faults(text: &str) -> Vec<Fault> {
         .char_indices()
         .filter(|(_, c)| strange(*c))
         .take(MAX_FAULTS)
-        .map(|(offset, c)| fault(text, offset, format!("take out the control character U+{:04X}", u32::from(c))))
+        .map(|(offset, c)| {
+            Fault::at_offset(text, offset, format!("take out the control character U+{:04X}", u32::from(c)))
+        })
         .collect();
     let (mut tags, mut length, mut elifs, mut depth) = (0, 0, 0, 0_usize);
     let mut is_tag_name = false;
@@ -60,7 +62,7 @@ pub(crate) fn faults(text: &str) -> Vec<Fault> {
         } else {
             continue;
         };
-        faults.push(fault(text, span.start_offset as usize, too_much));
+        faults.push(Fault::at_offset(text, span.start_offset as usize, too_much));
         break;
     }
     faults

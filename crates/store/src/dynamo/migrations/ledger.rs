@@ -221,8 +221,10 @@ impl Migrations {
             .put_item()
             .table_name(&*self.store.table)
             .set_item(Some(self.lock_item(&lock)?))
-            .condition_expression("attribute_not_exists(pk) OR held_until < :now")
-            .expression_attribute_values(":now", AttributeValue::N(now.timestamp_millis().to_string()));
+            // The SDK sends it again when an answer is lost, and then the lock is there and this one's.
+            .condition_expression("attribute_not_exists(pk) OR held_until < :now OR held_by = :token")
+            .expression_attribute_values(":now", AttributeValue::N(now.timestamp_millis().to_string()))
+            .expression_attribute_values(":token", AttributeValue::S(lock.token.clone()));
         let error = match put.send().await {
             Ok(_) => return Ok(lock),
             Err(error) => error,

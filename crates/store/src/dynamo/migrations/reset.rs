@@ -1,21 +1,17 @@
 //! Emptying a table.
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use tidegate_core::Result;
 
 use super::{DynamoStore, Item, Migrations, ledger::is_lock};
 use crate::{
-    backoff::{ATTEMPTS, pause},
-    dynamo::{failed, keys},
-    failure::{self, incomplete},
+    dynamo::{failed, keys, transaction::MAX_ACTIONS},
+    failure::incomplete,
 };
-
-/// The most writes of one `BatchWriteItem` (DynamoDB API reference).
-const BATCH: usize = 25;
 
 impl Migrations {
     /// Deletes every item of the table, its version first, and says how many there were. `Unavailable` when another
-    /// process works on it.
+    /// process works on it, or took over.
     pub async fn reset(&self) -> Result<u64> {
         let lock = self.lock().await?;
         let deleted = async {
@@ -25,11 +21,12 @@ impl Migrations {
             loop {
                 let (mut items, next) = self.store.keys(start).await?;
                 items.retain(|key| !is_lock(key));
-                for batch in items.chunks(BATCH) {
-                    self.store.delete(batch).await?;
+                // Each transaction checks the lock, too.
+                for some in items.chunks(MAX_ACTIONS - 1) {
+                    let deletes = some.iter().map(|key| self.store.delete_key(key)).collect::<Result<_>>()?;
+                    self.write(&lock, deletes).await?;
                 }
                 deleted += u64::try_from(items.len()).unwrap_or(u64::MAX);
-                self.write(&lock, Vec::new()).await?;
                 match next {
                     Some(next) => start = Some(next),
                     None => return Ok(deleted),
@@ -72,21 +69,8 @@ impl DynamoStore {
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
     }
 
-    async fn delete(&self, batch: &[Item]) -> Result<()> {
-        let mut requests = Vec::with_capacity(batch.len());
-        for key in batch {
-            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build().map_err(incomplete)?;
-            requests.push(WriteRequest::builder().delete_request(delete).build());
-        }
-        for attempt in 0..ATTEMPTS {
-            let sent = self.client.batch_write_item().request_items(&*self.table, requests).send().await;
-            let left = sent.map_err(|error| failed("BatchWriteItem", &error))?.unprocessed_items.unwrap_or_default();
-            requests = left.into_values().flatten().collect();
-            if requests.is_empty() {
-                return Ok(());
-            }
-            pause(attempt).await;
-        }
-        Err(failure::unavailable("store").with_context("items stay unprocessed"))
+    fn delete_key(&self, key: &Item) -> Result<TransactWriteItem> {
+        let delete = Delete::builder().table_name(&*self.table).set_key(Some(key.clone()));
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build())
     }
 }

@@ -19,10 +19,11 @@ impl Migrations {
     /// Applies every migration that the table lacks, in order, and says what was done. One that was broken off goes
     /// on where it was.
     ///
-    /// `Unavailable` when the table has no version, or another process works on it.
+    /// `Unavailable` when the table has no version, or another process works on it; `InvalidRequest` when newer code
+    /// migrated it or began to.
     pub async fn upgrade(&self) -> Result<Vec<AppliedMigration>> {
         let lock = self.lock().await?;
-        let done = async { self.apply(&lock, self.upgrades(self.known_version().await?)).await }.await;
+        let done = async { self.apply(&lock, self.upgrades(self.known().await?.0)).await }.await;
         self.release(&lock, done).await
     }
 
@@ -33,7 +34,7 @@ impl Migrations {
     pub async fn downgrade(&self, target: u32) -> Result<Vec<AppliedMigration>> {
         let lock = self.lock().await?;
         let done = async {
-            let (version, underway) = (self.known_version().await?, self.store.progress().await?);
+            let (version, underway) = self.known().await?;
             self.apply(&lock, self.downgrades(version, underway.as_ref(), target)?).await
         };
         let done = done.await;
@@ -42,12 +43,12 @@ impl Migrations {
 
     /// What [`upgrade`](Self::upgrade) would do to the table as it is. Nothing is written.
     pub async fn plan_upgrade(&self) -> Result<Vec<PlannedMigration>> {
-        self.count(self.upgrades(self.known_version().await?)).await
+        self.count(self.upgrades(self.known().await?.0)).await
     }
 
     /// What [`downgrade`](Self::downgrade) would do to the table as it is. Nothing is written.
     pub async fn plan_downgrade(&self, target: u32) -> Result<Vec<PlannedMigration>> {
-        let (version, underway) = (self.known_version().await?, self.store.progress().await?);
+        let (version, underway) = self.known().await?;
         self.count(self.downgrades(version, underway.as_ref(), target)?).await
     }
 
@@ -67,7 +68,7 @@ impl Migrations {
                 let page = self.read(step.reads, start).await?;
                 for item in &page.items {
                     read += 1;
-                    written += u64::from(!self.store.differing(step.wanted(item)?).await?.is_empty());
+                    written += u64::from(!self.store.differing(step.wanted(item)?, item).await?.is_empty());
                 }
                 match page.next {
                     Some(next) => start = Some(next),
@@ -166,7 +167,7 @@ impl Migrations {
         let key = keys::of(&item);
         let mut item = item;
         for attempt in 0..ATTEMPTS {
-            let differing = self.store.differing(step.wanted(&item)?).await?;
+            let differing = self.store.differing(step.wanted(&item)?, &item).await?;
             if differing.is_empty() {
                 return Ok(false);
             }
@@ -267,11 +268,14 @@ impl DynamoStore {
         reading.send().await.map(|answer| answer.item).map_err(|error| failed("GetItem", &error))
     }
 
-    /// Those of the writes that would change something, each with what is stored in its place.
-    async fn differing(&self, writes: Vec<Write>) -> Result<Vec<(Write, Option<Item>)>> {
+    /// Those of the writes that would change something, each with what is stored in its place. They were made of `item`,
+    /// so what takes its place is held against that, and not against what is there by now.
+    async fn differing(&self, writes: Vec<Write>, item: &Item) -> Result<Vec<(Write, Option<Item>)>> {
+        let place = keys::of(item);
         let mut differing = Vec::with_capacity(writes.len());
         for write in writes {
-            let stored = self.whole_item(write.key()).await?;
+            let key = write.key();
+            let stored = if key == place { Some(item.clone()) } else { self.whole_item(key).await? };
             let is_done = match &write {
                 Write::Put(item) => stored.as_ref() == Some(item),
                 Write::Delete(_) => stored.is_none(),
@@ -325,7 +329,7 @@ impl DynamoStore {
     }
 }
 
-/// The condition that an item is as it was read, in every attribute that it had.
+/// The condition that an item is as it was read: every attribute that it had is the same, and it has no others.
 struct Unchanged {
     condition: String,
     names: Option<HashMap<String, String>>,
@@ -346,7 +350,15 @@ impl Unchanged {
             names.insert(format!("#a{place}"), name.clone());
             values.insert(format!(":a{place}"), value.clone());
         }
-        let any = !names.is_empty();
-        Self { condition, names: any.then_some(names), values: any.then_some(values) }
+        let absent = keys::ATTRIBUTES.into_iter().filter(|name| !read.contains_key(*name));
+        for (place, name) in absent.enumerate() {
+            condition.push_str(&format!(" AND attribute_not_exists(#b{place})"));
+            names.insert(format!("#b{place}"), name.to_owned());
+        }
+        Self {
+            condition,
+            names: Some(names).filter(|names| !names.is_empty()),
+            values: Some(values).filter(|values| !values.is_empty()),
+        }
     }
 }

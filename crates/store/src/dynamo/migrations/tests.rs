@@ -3,25 +3,33 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    config::{
+        ConfigBag, Intercept, RuntimeComponents,
+        interceptors::{BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef},
+        retry::RetryConfig,
+    },
     error::BoxError,
-    types::AttributeValue,
+    types::{AttributeValue, TransactWriteItem, Update},
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 use tidegate_core::{
     id::TenantId,
-    ports::{MAX_PAGE, Tenants},
+    ports::{EntityKind, MAX_PAGE, Reference, Tenants},
     tenant::Tenant,
 };
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::*;
@@ -58,10 +66,7 @@ impl Intercept for DieAfter {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap();
-        let is_write =
-            ["PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"].iter().any(|it| target.ends_with(it));
-        let left = if is_write {
+        let left = if is_write(context) {
             self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
         } else {
             Ok(self.0.load(Ordering::SeqCst))
@@ -70,6 +75,60 @@ impl Intercept for DieAfter {
             Ok(left) if left > 0 => Ok(()),
             _ => Err("it is dead".into()),
         }
+    }
+}
+
+fn is_write(context: &BeforeTransmitInterceptorContextRef<'_>) -> bool {
+    let target = context.request().headers().get("x-amz-target").unwrap();
+    ["PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"].iter().any(|it| target.ends_with(it))
+}
+
+/// Says when a process is about to make its write of this number, and holds it until it may go on.
+#[derive(Debug)]
+struct HoldAt {
+    write: AtomicUsize,
+    reached: Mutex<Option<oneshot::Sender<()>>>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Intercept for HoldAt {
+    fn name(&self) -> &'static str {
+        "HoldAt"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if is_write(context) && self.write.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.reached.lock().unwrap().take().unwrap().send(()).unwrap();
+            self.go_on.lock().unwrap().recv()?;
+        }
+        Ok(())
+    }
+}
+
+/// Loses the answer of this number. What it answers was done.
+#[derive(Debug)]
+struct LoseAnswer(AtomicUsize);
+
+impl Intercept for LoseAnswer {
+    fn name(&self) -> &'static str {
+        "LoseAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
+            *context.response_mut() = HttpResponse::new(500.try_into()?, SdkBody::empty());
+        }
+        Ok(())
     }
 }
 
@@ -118,7 +177,13 @@ impl Fixture {
 
     /// Migrations in a process that dies after so many writes.
     fn dying(&self, writes: usize) -> Migrations {
-        let config = self.store().client.config().to_builder().interceptor(DieAfter(AtomicUsize::new(writes)));
+        self.intercepted(DieAfter(AtomicUsize::new(writes)))
+    }
+
+    /// Migrations in a process whose calls go through this. It tries again what was not answered.
+    fn intercepted(&self, interceptor: impl Intercept + 'static) -> Migrations {
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let config = self.store().client.config().to_builder().retry_config(retries).interceptor(interceptor);
         let store = DynamoStore { client: Client::from_conf(config.build()), ..self.store().clone() };
         Migrations { store, ..self.migrations() }
     }
@@ -309,6 +374,17 @@ async fn two_processes_do_not_migrate_at_once() {
     fixture.migrations().upgrade().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_lock_whose_answer_was_lost_is_held_all_the_same() {
+    let fixture = Fixture::old().await;
+    // The version is read first.
+    let migrations = fixture.intercepted(LoseAnswer(AtomicUsize::new(2)));
+    let lock = migrations.lock().await.unwrap();
+    assert!(fixture.migrations().upgrade().await.is_err(), "it is held");
+    migrations.unlock(&lock).await.unwrap();
+    fixture.migrations().upgrade().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_upgrades_at_once_the_work_is_done_once() {
     let fixture = Fixture::old().await;
@@ -358,6 +434,39 @@ async fn an_item_that_changes_between_reading_and_writing_is_read_again() {
     put.set_item(Some(keys::of(&read))).item(keys::DOC, encode(&changed).unwrap()).send().await.unwrap();
     assert!(migrations.bring_up(&lock, &tenant_directory::MIGRATION.up, read).await.unwrap());
     assert_eq!(*fixture.store().page(None, 1).await.unwrap().items[0], changed);
+}
+
+/// Gives an item another label.
+static RELABEL: Step = Step {
+    reads: Reads::Partition("T#"),
+    writes: |item| {
+        let mut wanted = item.clone();
+        wanted.insert("label".to_owned(), AttributeValue::S("another".to_owned()));
+        Ok(vec![Write::Put(wanted)])
+    },
+};
+
+#[tokio::test]
+async fn a_note_of_use_that_is_added_between_reading_and_writing_stays() {
+    let fixture = Fixture::empty().await;
+    let (store, table) = (fixture.store(), &*fixture.store().table);
+    let source = Reference { kind: EntityKind::Source, id: Uuid::now_v7() };
+    let key = keys::entity(TenantId::from_uuid(Uuid::now_v7()), source);
+    let put = store.client.put_item().table_name(table).set_item(Some(key.clone()));
+    put.item(keys::VERSION, AttributeValue::N("1".to_owned())).send().await.unwrap();
+    let read = fixture.items().await.pop().unwrap();
+
+    // A query is saved meanwhile. The version of its source stays as it is.
+    let note = Update::builder().table_name(table).set_key(Some(key)).update_expression("ADD used_by :user");
+    let user = AttributeValue::Ss(vec![format!("QUERY#{}", Uuid::now_v7())]);
+    let note = note.expression_attribute_values(":user", user.clone()).build().unwrap();
+    assert!(store.transact(vec![TransactWriteItem::builder().update(note).build()]).await.is_ok());
+
+    let migrations = fixture.migrations();
+    let lock = migrations.lock().await.unwrap();
+    assert!(migrations.bring_up(&lock, &RELABEL, read).await.unwrap());
+    let item = fixture.items().await.pop().unwrap();
+    assert_eq!((&item["label"], item.get("used_by")), (&AttributeValue::S("another".to_owned()), Some(&user)));
 }
 
 #[tokio::test]
@@ -419,6 +528,54 @@ async fn code_does_not_start_on_a_table_that_it_cannot_serve() {
     assert_eq!(fixture.listed().await, old_tenants());
 }
 
+/// A second migration that older code does not mind.
+static ADDED: Layout = Layout {
+    serves_from: 0,
+    migrations: &[
+        tenant_directory::MIGRATION,
+        Migration {
+            revision: 2,
+            name: "added",
+            needs_code: 1,
+            up: Step { ..tenant_directory::MIGRATION.up },
+            down: Step { ..tenant_directory::MIGRATION.down },
+        },
+    ],
+};
+
+#[tokio::test]
+async fn a_newer_migration_that_was_broken_off_is_left_to_the_newer_code() {
+    for layout in [&LATER, &ADDED] {
+        let fixture = Fixture::old().await;
+        fixture.migrations().upgrade().await.unwrap();
+        let newer = Migrations { layout, ..fixture.migrations() };
+        let lock = newer.lock().await.unwrap();
+        newer.begin(&lock, &layout.migrations[1], Direction::Up).await.unwrap();
+        newer.unlock(&lock).await.unwrap();
+
+        let before = fixture.items().await;
+        let older = fixture.migrations();
+        let refusals = [
+            older.upgrade().await.map(drop),
+            older.downgrade(0).await.map(drop),
+            older.downgrade(1).await.map(drop),
+            older.plan_upgrade().await.map(drop),
+            older.plan_downgrade(0).await.map(drop),
+        ];
+        for refusal in refusals {
+            let error = refusal.unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidRequest);
+            assert!(error.message().contains("use the tidegate that began it"), "{error}");
+        }
+        assert_eq!(fixture.items().await, before);
+        let status = older.status().await.unwrap();
+        assert!(status.too_new.unwrap().contains("use the tidegate that began it") && status.holder.is_none());
+        newer.downgrade(1).await.unwrap();
+        assert!(older.upgrade().await.unwrap().is_empty());
+        assert_eq!(older.status().await.unwrap().too_new, None);
+    }
+}
+
 #[tokio::test]
 async fn a_downgrade_to_a_later_revision_is_refused() {
     let fixture = Fixture::old().await;
@@ -444,6 +601,39 @@ async fn a_reset_leaves_an_empty_table_even_when_it_died_before() {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_that_another_process_takes_over_from_stops_without_writing() {
+    let fixture = Fixture::old().await;
+    let (reached, is_reached) = oneshot::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    // The lock, the version, the first items.
+    let write = AtomicUsize::new(3);
+    let slow = fixture.intercepted(HoldAt { write, reached: Mutex::new(Some(reached)), go_on: Mutex::new(may_go_on) });
+    let reset = tokio::spawn(async move { slow.reset().await });
+    is_reached.await.unwrap();
+    // It is silent for too long. Another begins to use the table.
+    let later = fixture.later();
+    let lock = later.lock().await.unwrap();
+    let before = fixture.items().await;
+    assert_eq!(before.len(), 3);
+    go_on.send(()).unwrap();
+    let error = reset.await.unwrap().unwrap_err();
+    assert!(error.message().starts_with("another process took over"), "{error}");
+    assert_eq!(fixture.items().await, before);
+    later.unlock(&lock).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_deletes_more_than_one_transaction_holds() {
+    let fixture = Fixture::empty().await;
+    fixture.migrations().initialise().await.unwrap();
+    for number in 0..60 {
+        fixture.store().create(&tenant(&format!("tenant-{number}"))).await.unwrap();
+    }
+    assert_eq!(fixture.migrations().reset().await.unwrap(), 120);
+    assert_eq!(fixture.items().await, []);
 }
 
 #[tokio::test]

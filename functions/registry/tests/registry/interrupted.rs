@@ -1,12 +1,6 @@
 //! A process that ends between any two writes of a request leaves a registry that holds together: every source has the
 //! credentials it names. Credentials without a source may be left; the other way round may not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy does not see that the functions beside the tests are for tests"
-)]
-
 use std::{
     future,
     sync::{
@@ -19,27 +13,20 @@ use std::{
 use async_trait::async_trait;
 use axum::{
     Router,
-    body::Body,
-    http::{Method, Request, StatusCode},
+    http::{Method, StatusCode},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
-    api_key::ApiKey,
-    budget::Limits,
-    id::{ApiKeyId, TenantId},
+    id::TenantId,
     idempotency::IdempotentRequest,
-    ports::{self, Clock, Entity, Filter, Ids, Page, Reference, Repository, Vault},
-    principal::{Role, Scope},
+    ports::{self, Entity, Filter, Page, Reference, Repository, Vault},
     source::{SecretRef, Source},
 };
-use tidegate_http::api_key;
-use tidegate_platform::{Environment, Platform};
-use tidegate_registry::RegistryState;
-use tidegate_store::{LocalBackend, SystemClock, SystemIds};
-use tower::ServiceExt;
 use uuid::Uuid;
+
+use crate::fixtures::{Call, Registry, query, router, source};
 
 /// What happens at a write, counted from 1 over the stores of a registry.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +81,9 @@ impl Vault for Ending<dyn Vault> {
 
 #[async_trait]
 impl<T: Entity> Repository<T> for Ending<dyn Repository<T>> {
+    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<T>> {
+        self
+    }
     async fn create(&self, entity: &T) -> Result<()> {
         self.write(self.inner.create(entity)).await
     }
@@ -112,6 +102,9 @@ impl<T: Entity> Repository<T> for Ending<dyn Repository<T>> {
     async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>> {
         self.inner.list(tenant, filter, after, limit).await
     }
+    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16> {
+        self.inner.count(tenant, at_most).await
+    }
     async fn replace(&self, entity: &T) -> Result<()> {
         self.write(self.inner.replace(entity)).await
     }
@@ -123,66 +116,23 @@ impl<T: Entity> Repository<T> for Ending<dyn Repository<T>> {
     }
 }
 
-/// A tenant on a store of its own.
-struct Registry {
-    local: LocalBackend,
-    platform: Platform,
-    tenant: TenantId,
-    token: SecretString,
-    _folder: tempfile::TempDir,
-}
-
 impl Registry {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let local = LocalBackend::open(folder.path()).await.unwrap();
-        let environment = Environment { cache_seconds: 0, ..Environment::default() };
-        let platform =
-            Platform::new(environment, local.store.clone()).with_secrets(local.vault.clone(), Arc::clone(&local.key));
-        let (tenant, id) = (TenantId::from_uuid(SystemIds.uuid()), ApiKeyId::from_uuid(SystemIds.uuid()));
-        let (token, secret_hash) = api_key::generate(tenant, id, &SystemIds).unwrap();
-        let key = ApiKey {
-            id,
-            tenant,
-            tenant_name: "acme".parse().unwrap(),
-            name: "owner".parse().unwrap(),
-            secret_hash,
-            role: Role::Owner,
-            scope: Scope::default(),
-            limits: Limits::default(),
-            expires_at: None,
-            revoked_at: None,
-            version: 1,
-            created_at: SystemClock.now(),
-        };
-        platform.keys.create(&key).await.unwrap();
-        Self { local, platform, tenant, token, _folder: folder }
-    }
-
     /// The routes in a process that ends so. It begins with memories of nothing.
-    fn router(&self, end: End) -> (Router, Arc<AtomicUsize>) {
-        let mut state = RegistryState::new(&self.platform, self.platform.hosted_engine().unwrap()).unwrap();
+    fn ending(&self, end: End) -> (Router, Arc<AtomicUsize>) {
+        let mut state = self.state(0);
         let writes = Arc::new(AtomicUsize::new(0));
         state.sources = ending(state.sources, end, &writes);
         state.queries = ending(state.queries, end, &writes);
         state.servers = ending(state.servers, end, &writes);
         state.vault = Arc::new(Ending { inner: state.vault, end, writes: Arc::clone(&writes) });
-        (tidegate_registry::router(state).split_for_parts().0, writes)
+        (router(state), writes)
     }
 
     /// Sends a request to a process that ends so, and waits for the answer or the end. Gives the number of writes.
-    async fn send(&self, end: End, call: &Call) -> (Option<StatusCode>, usize) {
-        let (router, writes) = self.router(end);
-        let request = Request::builder()
-            .method(call.method.clone())
-            .uri(call.path)
-            .header("authorization", format!("Bearer {}", self.token.expose_secret()))
-            .header("idempotency-key", call.path)
-            .header("if-match", format!("\"{}\"", call.version))
-            .body(Body::from(call.body.to_string()))
-            .unwrap();
-        let answered = tokio::time::timeout(Duration::from_secs(1), router.oneshot(request)).await;
-        (answered.ok().map(|answer| answer.unwrap().status()), writes.load(Ordering::Relaxed))
+    async fn call(&self, end: End, call: &Call) -> (Option<StatusCode>, usize) {
+        let (router, writes) = self.ending(end);
+        let answered = tokio::time::timeout(Duration::from_secs(1), self.send(router, call)).await;
+        (answered.ok().map(|(status, _)| status), writes.load(Ordering::Relaxed))
     }
 
     /// Every source has the credentials it names, every name leads somewhere, and every use is noted on both sides.
@@ -222,30 +172,14 @@ fn ending<T: Entity>(inner: Arc<dyn Repository<T>>, end: End, writes: &Arc<Atomi
     Arc::new(Ending { inner, end, writes: Arc::clone(writes) })
 }
 
-struct Call {
-    method: Method,
-    path: &'static str,
-    version: u64,
-    body: Json,
-}
-
-/// A source that nobody can connect to, with credentials.
-fn source(password: &str) -> Json {
-    let endpoint = json!({"host": "127.0.0.1", "port": 1, "database": "d", "user": "u", "tls": {"mode": "off"}});
-    json!({"name": "shop", "connection": {"postgres": endpoint}, "credentials": {"password": password}})
-}
-
 /// Calls that write more than once, in an order in which each can be made.
 fn calls() -> Vec<Call> {
-    let query =
-        json!({"name": "late", "description": "what is late", "source": "shop", "statement": "SELECT 1 AS one"});
-    let call = |method, path, version, body| Call { method, path, version, body };
     vec![
-        call(Method::POST, "/v1/sources", 0, source("one")),
-        call(Method::PUT, "/v1/sources/shop", 1, source("two")),
-        call(Method::POST, "/v1/queries", 0, query),
-        call(Method::POST, "/v1/servers", 0, json!({"name": "desk", "queries": ["late"]})),
-        call(Method::DELETE, "/v1/sources/shop?cascade=true", 2, Json::Null),
+        Call::new(Method::POST, "/v1/sources", 0, source("127.0.0.1", "one")),
+        Call::new(Method::PUT, "/v1/sources/shop", 1, source("127.0.0.1", "two")),
+        Call::new(Method::POST, "/v1/queries", 0, query("SELECT 1 AS one")),
+        Call::new(Method::POST, "/v1/servers", 0, json!({"name": "desk", "queries": ["late"]})),
+        Call::new(Method::DELETE, "/v1/sources/shop?cascade=true", 2, Json::Null),
     ]
 }
 
@@ -255,7 +189,7 @@ async fn a_process_that_ends_between_two_writes_leaves_nothing_broken() {
     let whole = Registry::start().await;
     let mut counts = Vec::new();
     for call in calls() {
-        let (status, writes) = whole.send(End::Never, &call).await;
+        let (status, writes) = whole.call(End::Never, &call).await;
         assert!(status.unwrap().is_success(), "{} {}: {status:?}", call.method, call.path);
         counts.push(writes);
     }
@@ -266,14 +200,14 @@ async fn a_process_that_ends_between_two_writes_leaves_nothing_broken() {
             for end in [End::Before(write), End::After(write), End::Unanswered(write)] {
                 let registry = Registry::start().await;
                 for call in calls().iter().take(index) {
-                    assert!(registry.send(End::Never, call).await.0.unwrap().is_success());
+                    assert!(registry.call(End::Never, call).await.0.unwrap().is_success());
                 }
                 let call = &calls()[index];
-                registry.send(end, call).await;
+                registry.call(end, call).await;
                 registry.expect_whole(end).await;
                 if call.method == Method::POST {
                     // The caller tries again, and gets what it wants.
-                    let (status, _) = registry.send(End::Never, call).await;
+                    let (status, _) = registry.call(End::Never, call).await;
                     assert_eq!(status, Some(StatusCode::CREATED), "{end:?} {}", call.path);
                     registry.expect_whole(end).await;
                 }
