@@ -12,7 +12,10 @@ use chrono::{DateTime, Utc};
 use emulator::Failure;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tests::lambda::{Cloud, Environment, Event};
+use tests::{
+    found,
+    lambda::{Cloud, Environment, Event},
+};
 use tidegate::dev::start_on_free_port;
 use tidegate_core::{
     ErrorCode,
@@ -86,7 +89,9 @@ async fn the_record_of_a_call_that_was_ended_is_written_before_its_answer_leaves
     let server = start_on_free_port(folder.path()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
     let key = format!("Bearer {}", server.api_key().expose_secret());
     server.stop().await.unwrap_or_else(|failure| panic!("{failure:?}"));
-    let local = LocalBackend::open(folder.path()).await.unwrap();
+    // What works behind the calls of a server may hold its folder for a moment longer.
+    let open = async || LocalBackend::open(folder.path()).await.ok();
+    let local = found("the folder", Duration::from_secs(10), open).await;
     let environment = tidegate_platform::Environment { sqlite_folder: folder.path().into(), ..Default::default() };
     let mut platform = Platform::new(environment, local.store.clone()).with_secrets(local.vault, local.key);
     platform.clock = Arc::new(HourAhead);
