@@ -72,7 +72,10 @@ bench: ## Measure a release build over loopback; beside MCP Toolbox when that is
 
 FUNCTIONS = auth registry execute mcp sync
 bench-lambda: ## Measure start, size and memory of the functions as Lambda runs them
-	cargo build --profile function --package hello $(FUNCTIONS:%=--package tidegate-%)
+	cargo build --profile function --package hello
+	for function in $(FUNCTIONS); do \
+		cargo build --profile function --package tidegate-$$function || exit 1; \
+	done
 	cargo run --release --package bench --bin bench-lambda -- target/function
 
 SECONDS = 60

@@ -32,7 +32,7 @@ const CALLS: usize = 6_000;
 const WARM_UP: usize = 500;
 
 /// The time that a task of `sync` is given.
-const TASK: Duration = Duration::from_secs(15);
+const TASK: Duration = Duration::from_secs(900);
 
 /// The most processor time of a start, in starts of the least function.
 const INIT_MARK: f64 = 2.0;

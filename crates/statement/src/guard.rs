@@ -200,7 +200,7 @@ pub(crate) fn analyse_with(text: &str, dialect: Dialect, placeholders: &[Range<u
 
 fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -> Result<Analysis, Problem> {
     let invalid = |message: &str, offset| Problem::Statement { message: message.to_owned(), offset };
-    let tokens = match Tokens::read(text, dialect) {
+    let mut tokens = match Tokens::read(text, dialect) {
         Ok(tokens) => tokens,
         Err(TokensError { message, offset }) => return Err(Problem::Statement { message, offset: Some(offset) }),
     };
@@ -212,9 +212,8 @@ fn analyse_tokens(text: &str, dialect: Dialect, placeholders: &[Range<usize>]) -
         invalid("there is more than one statement; send one, and nothing after its semicolon", Some(offset))
     })?;
     // What is sent ends before the semicolon, so nothing else is judged: the parser reads some words otherwise before one.
-    if let Some(sent) = text.get(..end).filter(|sent| sent.len() < text.len()) {
-        return analyse_tokens(sent, dialect, placeholders);
-    }
+    tokens.end_at(end);
+    let text = text.get(..end).unwrap_or(text);
     let (count, joins) = tokens.count();
     if count > MAX_TOKENS || joins > MAX_JOINS {
         let message =

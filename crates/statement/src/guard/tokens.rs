@@ -7,7 +7,7 @@ use sqlparser::{
     tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Whitespace, Word},
 };
 
-use super::{Calls, Class, Finding, adapt, effects, mysql_functions};
+use super::{Calls, Class, Finding, MAX_TOKENS, adapt, effects, mysql_functions};
 use crate::{Dialect, place};
 
 /// The most placeholders that are reported. To find the line and column of each takes as long as the text is.
@@ -29,7 +29,8 @@ pub(super) struct TokensError {
 
 impl<'a> Tokens<'a> {
     pub(super) fn read(text: &'a str, dialect: Dialect) -> Result<Self, TokensError> {
-        let mut tokens = Vec::new();
+        // A word and the space behind it are five letters or so; larger lists are copied as they grow.
+        let mut tokens = Vec::with_capacity((text.len() / 3).min(MAX_TOKENS));
         let read = Tokenizer::new(dialect.grammar(), text).tokenize_with_location_into_buf(&mut tokens);
         if let Err(error) = read {
             return Err(TokensError {
@@ -108,6 +109,14 @@ impl<'a> Tokens<'a> {
             Some((_, range)) => Err(range.start),
             None => Ok(end),
         }
+    }
+
+    /// Forgets what stands behind a place.
+    pub(super) fn end_at(&mut self, end: usize) {
+        let count = self.ranges.partition_point(|range| range.end <= end);
+        self.tokens.truncate(count);
+        self.ranges.truncate(count);
+        self.text = self.text.get(..end).unwrap_or(self.text);
     }
 
     /// The number of tokens, and of joins among them.
