@@ -24,7 +24,7 @@ pub(crate) struct Secrets {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Request {
-    #[serde(alias = "SecretId")]
+    #[serde(alias = "SecretId", default)]
     name: String,
     secret_string: Option<String>,
 }
@@ -60,6 +60,11 @@ impl Secrets {
 
     fn run(&self, operation: &str, Request { name, secret_string }: Request) -> Answer {
         let mut values = lock(&self.values);
+        if operation == "ListSecrets" {
+            // All in one page, without regard to the filter: a vault passes over what is not its own anyway.
+            let list: Vec<_> = values.keys().map(|name| json!({"Name": name})).collect();
+            return (200, json!({"SecretList": list}).to_string().into_bytes());
+        }
         let done = json!({"ARN": format!("arn:aws:secretsmanager:local:000000000000:secret:{name}"), "Name": name});
         let outcome = match (operation, values.get(&name)) {
             ("CreateSecret", Some(_)) => return refused("ResourceExistsException", "the secret already exists"),
