@@ -76,7 +76,8 @@ bench-lambda: ## Measure start, size and memory of the functions as Lambda runs 
 	for function in $(FUNCTIONS); do \
 		cargo build --profile function --package tidegate-$$function || exit 1; \
 	done
-	cargo run --release --package bench --bin bench-lambda -- target/function
+	cargo build --release --package bench --bin bench-lambda
+	taskset --cpu-list 0 target/release/bench-lambda target/function
 
 SECONDS = 60
 fuzz: ## Give the parts that read what others wrote made-up inputs, SECONDS=60 each

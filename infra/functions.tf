@@ -3,30 +3,44 @@
 locals {
   told = merge(
     {
-      TIDEGATE_CONFIG = jsonencode(local.settings)
+      TIDEGATE_CONFIG = jsonencode(merge(local.settings, local.settings_of_firewall))
       TIDEGATE_TABLE  = module.table.name
-      TIDEGATE_URLS   = join(",", module.api.urls)
+      TIDEGATE_URLS   = join(",", local.front.urls)
     },
     var.endpoint == null ? {} : { AWS_ENDPOINT_URL = var.endpoint },
   )
+  # Behind a firewall the functions are called by CloudFront only.
+  settings_of_firewall = merge([for firewall in module.firewall : { caller_networks = { allow = firewall.networks } }]...)
   told_of_secrets = merge(local.told, {
     TIDEGATE_SECRET_PREFIX     = module.secrets.sources
     TIDEGATE_MASTER_KEY_SECRET = module.secrets.master_key
   })
   # Those that delete secrets.
   told_of_recovery = local.recovery_days == 0 ? {} : { TIDEGATE_SECRET_RECOVERY_DAYS = tostring(local.recovery_days) }
+  # Where spans go, and by which name they come.
+  told_of_traces = {
+    for name in keys(local.deploy.functions) : name => local.deploy.tracing.otlp == null ? {} : merge(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT = local.deploy.tracing.otlp.endpoint
+        OTEL_SERVICE_NAME           = "${local.deploy.name}-${name}"
+      },
+      local.deploy.tracing.otlp.collector_config == null ? {} : {
+        OPENTELEMETRY_COLLECTOR_CONFIG_URI = local.deploy.tracing.otlp.collector_config
+      },
+    )
+  }
   told_of_url = {
     for name in ["execute", "mcp"] : name => contains(local.deploy.streaming, name) ? { TIDEGATE_URL_STREAMS = "true" } : {}
   }
   variables = {
-    auth     = local.told
-    registry = merge(local.told_of_secrets, local.told_of_recovery, { TIDEGATE_KMS_KEY = module.key.arn })
-    execute  = merge(local.told_of_secrets, local.told_of_url["execute"])
-    mcp      = merge(local.told_of_secrets, local.told_of_url["mcp"])
-    sync     = merge(local.told_of_secrets, local.told_of_recovery)
+    auth     = merge(local.told, local.told_of_traces["auth"])
+    registry = merge(local.told_of_secrets, local.told_of_recovery, { TIDEGATE_KMS_KEY = module.key.arn }, local.told_of_traces["registry"])
+    execute  = merge(local.told_of_secrets, local.told_of_url["execute"], local.told_of_traces["execute"])
+    mcp      = merge(local.told_of_secrets, local.told_of_url["mcp"], local.told_of_traces["mcp"])
+    sync     = merge(local.told_of_secrets, local.told_of_recovery, local.told_of_traces["sync"])
   }
 
-  # The partition of what a tenant registered: its id is a UUID. Tenants themselves are made by an operator.
+  # The partition of what a tenant registered: its id is a UUID.
   tenant = "T#????????-????-????-????-????????????"
   reads  = { actions = ["dynamodb:GetItem", "dynamodb:Query"], resources = [module.table.arn] }
   writes = {
@@ -34,6 +48,13 @@ locals {
     resources = [module.table.arn]
     keys      = [local.tenant]
   }
+  # Tenants themselves are made by an operator, and where sign-up is open by whoever comes. One of them is its name, its place
+  # in the directory and its first key, in one transaction.
+  founds = try(local.settings.sign_up, "closed") != "open" ? [] : [{
+    actions   = ["dynamodb:PutItem"]
+    resources = [module.table.arn]
+    keys      = [local.tenant, "TENANT#*", "TENANTS"]
+  }]
   records = { actions = ["dynamodb:BatchWriteItem"], resources = [module.table.arn], keys = ["${local.tenant}#EXEC"] }
   opens = {
     actions   = ["secretsmanager:GetSecretValue"]
@@ -76,7 +97,7 @@ locals {
     resources = ["arn:${local.partition}:sqs:${local.deploy.region}:${local.account}:${local.dead_letters}"]
   }
   permissions = {
-    auth     = [local.reads, local.writes, local.decrypts]
+    auth     = concat([local.reads, local.writes, local.decrypts], local.founds)
     registry = concat([local.reads, local.writes, local.opens, local.keeps, local.decrypts, local.encrypts], local.recovers)
     execute  = [local.reads, local.records, local.opens, local.decrypts]
     mcp      = [local.reads, local.records, local.opens, local.decrypts]

@@ -65,7 +65,8 @@ module "function" {
   permissions  = local.permissions[each.key]
   log_days     = local.deploy.log_days
   key_arn      = module.key.arn
-  tracing      = local.deploy.tracing
+  tracing      = local.deploy.tracing.x_ray
+  layers       = local.deploy.tracing.otlp == null ? [] : local.deploy.tracing.otlp.layers
   network      = local.network
   has_url      = contains(local.deploy.streaming, each.key)
 }
@@ -79,7 +80,7 @@ module "api" {
   }
   functions           = module.function
   fallback            = "auth"
-  domains             = local.deploy.gateway.domains
+  domains             = local.deploy.firewall == null ? local.deploy.gateway.domains : []
   default_endpoint    = local.deploy.gateway.default_endpoint
   requests_per_second = local.deploy.gateway.requests_per_second
   burst               = local.deploy.gateway.burst
@@ -87,6 +88,18 @@ module "api" {
   jwt                 = local.deploy.gateway.jwt
   log_days            = local.deploy.log_days
   key_arn             = module.key.arn
+}
+
+module "firewall" {
+  source    = "./modules/firewall"
+  count     = local.deploy.firewall == null ? 0 : 1
+  providers = { aws = aws.us_east_1 }
+
+  name                   = local.deploy.name
+  gateway                = module.api.host
+  domains                = local.deploy.gateway.domains
+  callers                = module.environment.callers
+  requests_per_5_minutes = local.deploy.firewall.requests_per_5_minutes
 }
 
 module "schedule" {
@@ -114,10 +127,18 @@ module "observability" {
   dead_letters = local.dead_letters
   key_arn      = module.key.arn
   emails       = local.deploy.alarm_emails
+  firewall     = one([for firewall in module.firewall : { acl = firewall.acl, rules = firewall.rules }])
   cache        = local.deploy.cache == null ? null : merge(local.deploy.cache, { name = module.cache[0].name })
 }
 
 locals {
+  # What callers speak to.
+  front = concat(module.firewall, [{
+    urls           = module.api.urls
+    default_url    = module.api.default_url
+    domain_targets = module.api.domain_targets
+  }])[0]
+
   dead_letters = "${local.deploy.name}-dead-letters"
 
   network = local.deploy.network == null ? null : (

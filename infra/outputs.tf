@@ -1,6 +1,6 @@
 output "urls" {
   description = "The base addresses of the API; the first is the one to hand out."
-  value       = module.api.urls
+  value       = local.front.urls
 }
 
 output "api_id" {
@@ -10,7 +10,7 @@ output "api_id" {
 
 output "domain_targets" {
   description = "For each domain the host name that its DNS record has to lead to."
-  value       = module.api.domain_targets
+  value       = local.front.domain_targets
 }
 
 output "streaming_urls" {
@@ -29,8 +29,13 @@ output "region" {
 }
 
 output "default_url" {
-  description = "The address that AWS gave the gateway, which needs no DNS record of yours; none when it is switched off."
-  value       = module.api.default_url
+  description = "The address that AWS gave, which needs no DNS record of yours; none when the gateway's is switched off."
+  value       = local.front.default_url
+}
+
+output "token_issuer" {
+  description = "Whose tokens the gateway asks for, when it checks tokens."
+  value       = try(local.deploy.gateway.jwt.issuer, null)
 }
 
 output "table" {

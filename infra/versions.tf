@@ -48,3 +48,29 @@ provider "aws" {
     }
   }
 }
+
+# Where CloudFront and its web ACLs are. It asks nothing of AWS by itself, because most deployments have no firewall, and some
+# credentials are not for this region.
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = var.endpoint != null
+
+  default_tags {
+    tags = local.deploy.tags
+  }
+
+  dynamic "endpoints" {
+    for_each = var.endpoint[*]
+
+    content {
+      cloudfront = endpoints.value
+      ec2        = endpoints.value
+      route53    = endpoints.value
+      wafv2      = endpoints.value
+    }
+  }
+}

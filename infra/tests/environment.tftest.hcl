@@ -2,7 +2,7 @@
 # crates/platform/src/environment/deploy.rs has the same table for `tidegate config check`.
 variables {
   name = "test"
-  file = { deploy = { gateway = { cors = {}, jwt = null }, network = null, cache = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
+  file = { deploy = { tracing = { otlp = null }, gateway = { cors = {}, jwt = null }, firewall = null, network = null, cache = null, functions = { auth = {}, registry = {}, execute = {}, mcp = {}, sync = {} } } }
   deploy = {
     name         = "tidegate-test"
     region       = "eu-west-1"
@@ -17,8 +17,9 @@ variables {
       sync     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
     }
     log_days     = 14
-    tracing      = false
+    tracing      = { x_ray = false, otlp = null }
     gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
+    firewall     = null
     streaming    = []
     network      = null
     cache        = null
@@ -66,6 +67,108 @@ run "what_is_at_the_edge_is_taken" {
       alarm_emails = ["ops@example.com"]
     })
   }
+}
+
+run "a_collector_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { tracing = { otlp = {} } }) }
+    deploy = merge(var.deploy, {
+      tracing = { x_ray = true, otlp = {
+        endpoint         = "http://localhost:4318"
+        layers           = [for i in range(5) : "arn:aws-us-gov:lambda:eu-west-1:111122223333:layer:the_collector-${i}:2"]
+        collector_config = "/opt/collector.yaml"
+      } }
+    })
+  }
+}
+
+run "a_collector_without_layers_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file   = { deploy = merge(var.file.deploy, { tracing = { otlp = {} } }) }
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "https://otel.example.com:8443/a/b", layers = [] } } })
+  }
+}
+
+run "a_collector_has_an_address" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "localhost:4318", layers = [] } } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "the_address_of_a_collector_holds_no_token" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "https://token@example.com", layers = [] } } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_layer_is_in_the_same_region" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "http://localhost:4318", layers = ["arn:aws:lambda:us-east-1:111122223333:layer:collector:2"] } } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_function_has_five_layers_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "http://localhost:4318", layers = [for i in range(6) : "arn:aws:lambda:eu-west-1:111122223333:layer:collector:${i}"] } } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "the_configuration_of_a_collector_is_in_a_layer" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { tracing = { x_ray = false, otlp = { endpoint = "http://localhost:4318", layers = [], collector_config = "/opt/collector.yaml" } } })
+  }
+
+  expect_failures = [var.deploy]
 }
 
 run "tokens_are_taken_without_pages" {
@@ -742,6 +845,226 @@ run "a_cache_works_as_it_can" {
   }
 
   expect_failures = [var.deploy]
+}
+
+run "a_firewall_is_taken" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = { deploy = merge(var.file.deploy, { gateway = { cors = {}, jwt = null, domains = [{}, {}] }, firewall = {} }) }
+    deploy = merge(var.deploy, {
+      firewall = { requests_per_5_minutes = 10 }
+      gateway = merge(var.deploy.gateway, {
+        domains = [for name in ["a.b.io", "c.b.io"] : { name = name, certificate_arn = "arn:aws:acm:us-east-1:1:certificate/1" }]
+      })
+    })
+  }
+}
+
+# They are many more than would fit into the variables of a function.
+run "behind_a_firewall_callers_are_no_setting_of_the_functions" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file   = merge(var.file, { log = "info", caller_networks = { allow = [for i in range(250) : "198.51.${i}.0/24"] } })
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 2000 } })
+  }
+
+  assert {
+    condition     = output.settings == { log = "info" } && length(output.callers) == 250
+    error_message = jsonencode(output.settings)
+  }
+}
+
+run "without_a_firewall_callers_are_a_setting" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { caller_networks = { allow = ["198.51.100.0/24"] } })
+  }
+
+  assert {
+    condition     = output.settings.caller_networks.allow == ["198.51.100.0/24"]
+    error_message = jsonencode(output.settings)
+  }
+}
+
+run "a_firewall_lets_something_through" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 9 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_counts_as_far_as_it_can" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 2000000001 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_counts_whole_requests" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 10.5 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_is_not_in_every_partition" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { region = "us-gov-east-1", firewall = { requests_per_5_minutes = 2000 } })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_has_certificates_of_its_own_region" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, {
+      firewall = { requests_per_5_minutes = 2000 }
+      gateway  = merge(var.deploy.gateway, { domains = [{ name = "a.b.io", certificate_arn = "arn:aws:acm:eu-west-1:1:certificate/1" }] })
+    })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_has_one_certificate" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, {
+      firewall = { requests_per_5_minutes = 2000 }
+      gateway  = merge(var.deploy.gateway, { domains = [for i in [1, 2] : { name = "a${i}.b.io", certificate_arn = "arn:aws:acm:us-east-1:1:certificate/${i}" }] })
+    })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "a_firewall_reaches_the_gateway" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, {
+      firewall = { requests_per_5_minutes = 2000 }
+      gateway = merge(var.deploy.gateway, {
+        default_endpoint = false
+        domains          = [{ name = "a.b.io", certificate_arn = "arn:aws:acm:us-east-1:1:certificate/1" }]
+      })
+    })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "nothing_streams_around_a_firewall" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 2000 }, streaming = ["mcp"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_unknown_key_of_the_firewall_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file   = { deploy = merge(var.file.deploy, { firewall = { allow = [] } }) }
+    deploy = merge(var.deploy, { firewall = { requests_per_5_minutes = 2000 } })
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "tokens_name_no_tenant_that_anybody_could_make" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file   = merge(var.file, { sign_up = "open" })
+    deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { jwt = { issuer = "https://id.example.com", audience = ["tidegate"] } }) })
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "sign_up_is_open_without_tokens" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { sign_up = "open" })
+  }
 }
 
 run "what_functions_read_has_an_end" {

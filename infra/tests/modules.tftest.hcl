@@ -137,6 +137,11 @@ run "a_function" {
   }
 
   assert {
+    condition     = length(aws_lambda_function.this.layers) == 0
+    error_message = "It has layers that nobody asked for."
+  }
+
+  assert {
     condition     = length(aws_lambda_function_url.this) == 0 && length(aws_lambda_provisioned_concurrency_config.this) == 0 && length(aws_lambda_function.this.vpc_config) == 0
     error_message = "It has what nobody asked for."
   }
@@ -166,6 +171,7 @@ run "a_function_with_every_option" {
     permissions  = []
     log_days     = 365
     tracing      = false
+    layers       = ["arn:aws:lambda:eu-west-1:111122223333:layer:collector:1"]
     network      = { subnets = ["subnet-1"], security_groups = ["sg-1"] }
     has_url      = true
   }
@@ -178,6 +184,11 @@ run "a_function_with_every_option" {
   assert {
     condition     = jsondecode(aws_cloudformation_stack.url_permission[0].template_body).Resources.Permission.Properties.InvokedViaFunctionUrl
     error_message = "Anybody could call the function, not only its URL."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.layers == tolist(["arn:aws:lambda:eu-west-1:111122223333:layer:collector:1"])
+    error_message = "Its layers are others: ${jsonencode(aws_lambda_function.this.layers)}"
   }
 
   assert {
@@ -217,6 +228,30 @@ run "variables_fit_into_4_kb" {
     permissions  = []
     log_days     = 365
     tracing      = false
+  }
+}
+
+# AWS's list of the addresses of CloudFront has 55 at most; each is as long here as one can be.
+run "a_firewall_s_addresses_fit_into_4_kb" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name         = "tidegate-mcp"
+    package      = "versions.tf" # any file has a hash
+    architecture = "arm64"
+    memory_mb    = 1024
+    timeout_s    = 29
+    environment = {
+      TIDEGATE_CONFIG = jsonencode({ caller_networks = { allow = [for i in range(55) : "255.255.1${format("%02d", i)}.128/25"] } })
+      ELSE            = format("%2560s", "x")
+    }
+    permissions = []
+    log_days    = 365
+    tracing     = false
   }
 }
 
@@ -322,6 +357,7 @@ run "the_alarms" {
     dead_letters = "tidegate-dead-letters"
     emails       = ["ops@example.com"]
     cache        = { name = "the-cache", storage_gb = 5, ecpu_per_second = 2000 }
+    firewall     = { acl = "tidegate", rules = ["callers", "rate"] }
   }
 
   # CloudWatch takes any metric. One with other dimensions than AWS sends has no value, and its alarm never sounds.
@@ -367,8 +403,16 @@ run "the_alarms" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 8
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 9
     error_message = "A graph is missing."
+  }
+
+  assert {
+    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.metrics if widget.properties.region == "us-east-1"] == [[
+      ["AWS/WAFV2", "BlockedRequests", "WebACL", "tidegate", "Rule", "callers"],
+      ["AWS/WAFV2", "BlockedRequests", "WebACL", "tidegate", "Rule", "rate"],
+    ]]
+    error_message = "What the firewall refuses is not shown where it is counted."
   }
 }
 

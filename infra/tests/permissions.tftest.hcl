@@ -5,6 +5,12 @@ mock_provider "aws" {
   override_during = plan
 }
 
+mock_provider "aws" {
+  alias           = "us_east_1"
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
 variables {
   environment = "production"
 
@@ -22,6 +28,7 @@ variables {
     "dynamodb:UpdateItem on table/the-table in T#????????-????-????-????-????????????",
     "dynamodb:DeleteItem on table/the-table in T#????????-????-????-????-????????????",
   ]
+  founding  = ["dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????, TENANT#*, TENANTS"]
   recording = ["dynamodb:BatchWriteItem on table/the-table in T#????????-????-????-????-????????????#EXEC"]
   opening = [
     "secretsmanager:GetSecretValue on secret:the-master-key-Ab1Cd2",
@@ -94,5 +101,50 @@ run "only_what_is_protected_is_recovered" {
   assert {
     condition     = alltrue([for variables in values(local.variables) : !contains(keys(variables), "TIDEGATE_SECRET_RECOVERY_DAYS")])
     error_message = "A function keeps deleted secrets."
+  }
+}
+
+# No environment is open to sign up, so that here one is.
+run "who_signs_up_makes_a_tenant_and_nothing_else" {
+  command = plan
+
+  override_module {
+    target = module.environment
+    outputs = {
+      deploy = {
+        name         = "tidegate-test"
+        region       = "eu-west-1"
+        tags         = {}
+        protected    = false
+        architecture = "arm64"
+        functions = {
+          auth     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          registry = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          execute  = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          mcp      = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+          sync     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
+        }
+        log_days     = 14
+        tracing      = { x_ray = true, otlp = null }
+        gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
+        firewall     = null
+        firewall     = null
+        streaming    = []
+        network      = null
+        cache        = null
+        schedules    = {}
+        alarm_emails = []
+      }
+      settings = { sign_up = "open" }
+    }
+  }
+
+  variables {
+    environment = "staging"
+  }
+
+  assert {
+    condition     = module.function["auth"].permissions == toset(concat(var.everywhere, var.writing, var.founding))
+    error_message = jsonencode(module.function["auth"].permissions)
   }
 }

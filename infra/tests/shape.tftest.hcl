@@ -4,6 +4,12 @@ mock_provider "aws" {
   override_during = plan
 }
 
+mock_provider "aws" {
+  alias           = "us_east_1"
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
 variables {
   environment = "production"
 }
@@ -95,8 +101,8 @@ run "local" {
   }
 }
 
-# No environment has a network or a cache, so that here they are put into one.
-run "a_network_and_a_cache" {
+# No environment has a network, a cache or a collector, so that here they are put into one.
+run "a_network_a_cache_and_a_collector" {
   command = plan
 
   override_module {
@@ -116,8 +122,9 @@ run "a_network_and_a_cache" {
           sync     = { memory_mb = 256, timeout_s = 10, concurrency = null, provisioned = 0, p95_ms = 500 }
         }
         log_days     = 14
-        tracing      = false
+        tracing      = { x_ray = false, otlp = { endpoint = "http://localhost:4318", layers = ["arn:aws:lambda:eu-west-1:111122223333:layer:collector:2"], collector_config = "/opt/collector.yaml" } }
         gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
+        firewall     = null
         streaming    = []
         network      = { cidr = "10.20.0.0/16", nat = false, subnets = [], security_groups = [] }
         cache        = { storage_gb = 1, ecpu_per_second = 1000 }
@@ -140,6 +147,16 @@ run "a_network_and_a_cache" {
   assert {
     condition     = alltrue([for function in values(module.function) : contains(function.permissions, "ec2:CreateNetworkInterface on *")])
     error_message = "A function runs outside of the network."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, variables in local.variables :
+      variables.OTEL_EXPORTER_OTLP_ENDPOINT == "http://localhost:4318"
+      && variables.OTEL_SERVICE_NAME == "tidegate-test-${name}"
+      && variables.OPENTELEMETRY_COLLECTOR_CONFIG_URI == "/opt/collector.yaml"
+    ])
+    error_message = "A function is not told of the collector: ${jsonencode(local.variables)}"
   }
 }
 

@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: a server with the demo in a temporary folder, and a client of it.
 
+pub mod collector;
 pub mod lambda;
 pub mod proxy;
 
@@ -158,11 +159,8 @@ impl Deployment {
     pub async fn given_or_started() -> Self {
         let (owner, server) = match env::var("TIDEGATE_TEST_URL") {
             Ok(url) => {
-                // The first that is installed stays.
-                let _ = rustls::crypto::ring::default_provider().install_default();
                 let key = env::var("TIDEGATE_TEST_KEY").expect("TIDEGATE_TEST_KEY holds the key of an owner");
-                let base = url.trim_end_matches('/').to_owned();
-                (Client { http: reqwest::Client::new(), base, key }, None)
+                (Client::at(&url, &key), None)
             }
             Err(_) => {
                 let server = TestServer::start().await;
@@ -186,9 +184,23 @@ fn is_loopback(url: &str) -> bool {
 }
 
 impl Client {
+    /// A caller of the deployment at a URL, with this key; nobody with none.
+    pub fn at(url: &str, key: &str) -> Self {
+        // The first that is installed stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base = url.trim_end_matches('/').to_owned();
+        Self { http: reqwest::Client::new(), base, key: key.to_owned() }
+    }
+
     /// Another caller of the same server, with this key; nobody with none.
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// The same caller at another address of this machine.
+    pub fn from_address(&self, address: IpAddr) -> Self {
+        let http = reqwest::Client::builder().local_address(address).build().unwrap();
+        Self { http, ..self.clone() }
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {

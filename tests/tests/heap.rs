@@ -1,10 +1,10 @@
 //! SQLite has one limit of memory for all of a process, which the local store is part of.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::{Answer, Client, TestServer};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
 
 /// Never ends, and takes no memory.
 const ENDLESS: &str = "(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n)";
@@ -27,15 +27,20 @@ async fn statements_that_reach_the_limit_of_memory_leave_the_store_working() {
         owner.post("/v1/sources", &source(name, time_ms)).await.expect(201);
     }
     // One statement holds most of the memory for its time, and others ask for more than is left, again and again.
+    let (full, is_full) = oneshot::channel();
     let holding = hold(&owner, "holding", 40, ENDLESS);
     let eating = async {
-        sleep(Duration::from_millis(500)).await;
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while hold(&owner, "eating", 90, "1").await.status.is_success() {
+            assert!(Instant::now() < deadline, "nothing is refused");
+        }
+        full.send(()).unwrap();
         for _ in 0..20 {
             hold(&owner, "eating", 90, "1").await.problem(422, "limit_exceeded");
         }
     };
     let writing = async {
-        sleep(Duration::from_millis(500)).await;
+        is_full.await.unwrap();
         for number in 0..50 {
             owner.post("/v1/sources", &source(&format!("written-{number}"), 100)).await.expect(201);
         }

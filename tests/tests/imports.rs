@@ -61,6 +61,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("minijinja", &["tidegate-statement"]),
     ("sqlparser", &["tidegate-statement"]),
     ("lambda", &["tidegate-http"]),
+    ("opentelemetry", &["tidegate-http"]),
+    ("tracing-opentelemetry", &["tidegate-http"]),
     (
         "axum",
         &[
@@ -132,6 +134,21 @@ fn auth_links_no_database_driver() {
     assert!(platform.features.is_empty(), "the feature `engine` brings the drivers: {:?}", platform.features);
     let platform = packages.iter().find(|package| *package.name == "tidegate-platform").unwrap();
     assert!(!platform.features.contains_key("default"));
+}
+
+#[test]
+fn nobody_who_does_not_ask_for_it_links_what_exports_spans() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    for package in metadata.workspace_packages().iter().filter(|package| package.name.starts_with("tidegate")) {
+        for import in &package.dependencies {
+            let is_exporter = import.name.contains("opentelemetry");
+            assert!(!is_exporter || import.optional, "{} always links {}", package.name, import.name);
+            assert!(!import.features.iter().any(|it| it == "otlp"), "{} asks {} for it", package.name, import.name);
+        }
+        let default = package.features.get("default").into_iter().flatten();
+        assert_eq!(default.filter(|feature| feature.contains("otlp")).count(), 0, "{}", package.name);
+    }
 }
 
 #[test]

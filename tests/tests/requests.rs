@@ -106,7 +106,7 @@ impl Deployment {
             .merge(tidegate_auth::router(AuthState::new(&platform)))
             .merge(tidegate_registry::router(RegistryState::new(&platform, Arc::clone(&engine)).unwrap()))
             .merge(tidegate_execute::router(ExecuteState::new(&platform, engine)));
-        let router = edge::layered(router, Arc::clone(&platform.ids));
+        let router = edge::layered(router, Arc::clone(&platform.ids), &platform.environment.caller_networks);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

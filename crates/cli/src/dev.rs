@@ -35,11 +35,14 @@ pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
         Some(path) => config::load(path)?.spec,
         None => Environment::default(),
     };
-    telemetry::start(&environment.log);
+    let telemetry = telemetry::start(&environment.log);
+    telemetry.export_regularly();
     let server = LocalServer::start(&arguments.data_dir, arguments.port, environment).await?;
     greeting::print(&server.record, server.key_is_new, &arguments.data_dir)?;
     told_to_stop().await?;
-    server.stop().await
+    server.stop().await?;
+    telemetry.flush().await;
+    Ok(())
 }
 
 /// A local server that runs in this process.
@@ -56,6 +59,12 @@ impl LocalServer {
     /// Starts a server on the loopback address, with its data in a folder. At its first start it makes the demo tenant.
     pub(crate) async fn start(folder: &Path, port: u16, environment: Environment) -> Result<Self, Failure> {
         choose_tls_provider();
+        if !environment.caller_networks.permit(Ipv4Addr::LOCALHOST.into()) {
+            return Err(Failure::message(
+                "`caller_networks.allow` leaves out this machine, and nobody else can call a local server: add \
+                 127.0.0.0/8, or leave the list empty",
+            ));
+        }
         let listener = listen(port).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         let local = LocalPlatform::open(folder, environment).await?;
@@ -86,8 +95,8 @@ impl LocalServer {
 
     /// Makes another tenant beside the demo, and gives back its owner's key.
     pub async fn add_tenant(&self, name: Name) -> Result<SecretString, Failure> {
-        let tenant = crate::owner::make_tenant(&self.local.platform, name).await?;
-        Ok(crate::owner::make_key(&self.local.platform, &tenant).await?)
+        let (_, key) = crate::owner::make_tenant(&self.local.platform, name).await?;
+        Ok(key)
     }
 
     /// Runs the task of `sync` that an event names now, and gives back what it counted.

@@ -72,6 +72,10 @@ fn what_is_wrong_is_named_with_its_place_its_key_and_what_is_allowed() {
         ("quotas: {queries: -1}\n", "x.yaml:1:19: `quotas.queries`: expected a whole number from 0 to 65535"),
         ("quotas: {qeuries: 9}\n", "x.yaml:1:10: `quotas`: there is no key `qeuries` here; did you mean `queries`?"),
         ("quota: {keys: 9}\n", "x.yaml:1:1: there is no key `quota` here; did you mean `quotas`?"),
+        ("sign_up: opne\n", "x.yaml:1:10: `sign_up`: `opne` is not known here; did you mean `open`?"),
+        ("sign_up: everybody\n", "x.yaml:1:10: `sign_up`: `everybody` is not known here; use one of `closed`, `open`"),
+        ("sign_up: true\n", "x.yaml:1:10: `sign_up`: expected one of `closed`, `open`"),
+        ("signup: open\n", "x.yaml:1:1: there is no key `signup` here; did you mean `sign_up`?"),
         ("history_days: 0\n", "x.yaml:1:15: `history_days` must be at least 1"),
         (
             "base_paths: [/a/]\n",
@@ -81,6 +85,11 @@ fn what_is_wrong_is_named_with_its_place_its_key_and_what_is_allowed() {
             "source_networks: {allow: [10.0.0.1/8]}\n",
             "x.yaml:1:27: `source_networks.allow`: `10.0.0.1/8` is no range of addresses; write one such as \
              `10.0.0.0/8` or `fd00::/8`",
+        ),
+        (
+            "caller_networks: {allow: [office]}\n",
+            "x.yaml:1:27: `caller_networks.allow`: `office` is no range of addresses; write one such as `10.0.0.0/8` or \
+             `fd00::/8`",
         ),
         ("log: info\nlog: warn\n", "x.yaml:2:1: the key `log` is given twice; keep one"),
         ("deploy: {}\n", "x.yaml:1:9: `deploy`: the key `name` is missing"),
@@ -109,6 +118,17 @@ fn every_wrong_value_of_a_deployment_is_named() {
     {
         assert!(lines[line].starts_with("production.yaml:") && lines[line].contains(expected), "{found}");
     }
+}
+
+#[test]
+fn sign_up_is_closed_where_tokens_name_tenants() {
+    let staging = include_str!("../../../config/environments/staging.yaml");
+    let open = staging.replace("sign_up: closed", "sign_up: open");
+    let text = open.replace("jwt: null", "jwt: {issuer: https://id.example.com, audience: [tidegate]}");
+    let found = findings("staging.yaml", &text);
+    let expected = "`sign_up` must be closed with `deploy.gateway.jwt`: tokens name tenants, and anybody could take such a \
+                    name first\nerror: 1 fault\n";
+    assert!(found.ends_with(expected), "{found}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     Error, ErrorCode, Name,
-    id::{ApiKeyId, ExecutionId, QueryId, RequestId, SourceId, TenantId},
+    id::{ExecutionId, QueryId, RequestId, SourceId, TenantId},
+    principal::Caller,
     result::Truncated,
 };
 
@@ -22,8 +23,9 @@ pub struct Execution {
     pub tenant: TenantId,
     /// The request it was part of.
     pub request: Option<RequestId>,
-    /// The caller's API key.
-    pub api_key: ApiKeyId,
+    /// Who called. Items of every age have it as `api_key`.
+    #[serde(rename = "api_key")]
+    pub caller: Caller,
     /// The query and the number of its revision; none for raw SQL.
     pub query: Option<(QueryId, u64)>,
     /// The server it was called through.
@@ -149,7 +151,7 @@ pub struct ExecutionFilter {
     /// Only those on this source.
     pub source: Option<SourceId>,
     /// Only those of this caller.
-    pub api_key: Option<ApiKeyId>,
+    pub caller: Option<Caller>,
     /// Only those that ended so.
     pub outcome: Option<OutcomeFilter>,
     /// Only those that ended then or later, to the millisecond.
@@ -164,7 +166,7 @@ impl ExecutionFilter {
         let ended = execution.ended_at().timestamp_millis();
         self.query.is_none_or(|query| execution.query.is_some_and(|(id, _)| id == query))
             && self.source.is_none_or(|source| execution.source == source)
-            && self.api_key.is_none_or(|key| execution.api_key == key)
+            && self.caller.as_ref().is_none_or(|caller| execution.caller == *caller)
             && self.outcome.is_none_or(|outcome| outcome.admits(execution))
             && self.from.is_none_or(|from| ended >= from.timestamp_millis())
             && self.to.is_none_or(|to| ended < to.timestamp_millis())
@@ -185,13 +187,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::id::ApiKeyId;
 
     fn execution() -> Execution {
         Execution {
             id: ExecutionId::from_uuid(Uuid::parse_str("01900000-0000-7000-8000-000000000000").unwrap()),
             tenant: TenantId::from_uuid(Uuid::nil()),
             request: None,
-            api_key: ApiKeyId::from_uuid(Uuid::nil()),
+            caller: Caller::ApiKey(ApiKeyId::from_uuid(Uuid::nil())),
             query: None,
             server: None,
             source: SourceId::from_uuid(Uuid::nil()),
@@ -238,6 +241,16 @@ mod tests {
         let later = ended + chrono::Duration::milliseconds(1);
         assert!(admits(Some(ended), Some(later)) && admits(None, None));
         assert!(!admits(Some(later), None) && !admits(None, Some(ended)));
+    }
+
+    #[test]
+    fn a_record_holds_its_caller_as_one_text() {
+        let mut record = serde_json::to_value(execution()).unwrap();
+        assert_eq!(record["api_key"], Uuid::nil().to_string());
+        record["api_key"] = "token:auth0|1".into();
+        let read: Execution = serde_json::from_value(record).unwrap();
+        let subject = "auth0|1".into();
+        assert_eq!(read, Execution { caller: Caller::Token { subject }, ..execution() });
     }
 
     #[test]

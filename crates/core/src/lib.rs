@@ -10,6 +10,7 @@ pub mod execution;
 pub mod health;
 pub mod id;
 pub mod idempotency;
+pub mod memory;
 pub mod name;
 pub mod network;
 pub mod parameter;
@@ -25,6 +26,8 @@ pub mod snapshot;
 pub mod source;
 pub mod task;
 pub mod tenant;
+pub mod token;
+pub mod trace;
 pub mod value;
 
 pub use error::{Error, ErrorCode, Result};

@@ -1,4 +1,4 @@
-//! Where sources may be: on the internet, and in the networks that a deployment allows.
+//! Where sources and callers may be: the networks that a deployment allows.
 
 use std::{
     fmt,
@@ -51,11 +51,20 @@ const fn ipv6([a, b, c]: [u16; 3], prefix: u8) -> Ipv6Net {
 #[schema(value_type = String, example = "10.0.0.0/8")]
 pub struct AddressRange(IpNet);
 
+impl AddressRange {
+    /// Whether it holds every IPv4 or every IPv6 address.
+    pub fn is_everywhere(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+}
+
 impl FromStr for AddressRange {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let range = text.parse::<IpNet>().ok().filter(|range| range.addr() == range.network());
+        // An IPv4 address counts as one however it is written, so a range of them in IPv6 would hold nothing.
+        let range = range.filter(|range| range.addr() == range.addr().to_canonical());
         range.map(Self).ok_or_else(|| {
             let message = format!("`{text}` is no range of addresses; write one such as `10.0.0.0/8` or `fd00::/8`");
             Error::new(ErrorCode::InvalidRequest, message)
@@ -102,6 +111,27 @@ impl SourceNetworks {
     pub fn permit(&self, address: IpAddr) -> bool {
         let address = plain(address);
         is_on_the_internet(address) || self.allow.iter().any(|range| range.0.contains(&address))
+    }
+}
+
+/// Where callers may be. By default anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallerNetworks {
+    /// The ranges that calls may come from; none for every address.
+    pub allow: Vec<AddressRange>,
+}
+
+impl CallerNetworks {
+    /// Whether calls may come from every address.
+    pub fn is_unlimited(&self) -> bool {
+        self.allow.is_empty()
+    }
+
+    /// Whether a call may come from this address. An IPv4 address that is written as IPv6 counts as what it is.
+    pub fn permit(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.is_unlimited() || self.allow.iter().any(|range| range.0.contains(&address))
     }
 }
 
@@ -212,12 +242,37 @@ mod tests {
     }
 
     #[test]
+    fn callers_may_be_anywhere_unless_ranges_are_given() {
+        let permits = |allow: &[&str], address: &str| {
+            let callers = CallerNetworks { allow: allow.iter().map(|range| range.parse().unwrap()).collect() };
+            callers.permit(address.parse().unwrap())
+        };
+        for address in ["8.8.8.8", "127.0.0.1", "10.0.0.1", "2600:1f18::1", "fe80::1"] {
+            assert!(permits(&[], address), "{address}");
+        }
+        for (address, expected) in [
+            ("198.51.100.7", true),
+            ("::ffff:198.51.100.7", true),
+            ("2001:db8:1::7", true),
+            ("198.51.101.7", false),
+            ("127.0.0.1", false),
+            ("2001:db8:2::7", false),
+            ("64:ff9b::198.51.100.7", false),
+        ] {
+            assert_eq!(permits(&["198.51.100.0/24", "2001:db8:1::/48"], address), expected, "{address}");
+        }
+        assert!(permits(&["0.0.0.0/0"], "8.8.8.8") && !permits(&["0.0.0.0/0"], "2600:1f18::1"));
+        let everywhere = |range: &str| range.parse::<AddressRange>().unwrap().is_everywhere();
+        assert!(everywhere("0.0.0.0/0") && everywhere("::/0") && !everywhere("0.0.0.0/1"));
+    }
+
+    #[test]
     fn what_is_no_range_is_refused_with_an_example() {
         for text in ["10.0.0.0/8", "10.1.2.3/32", "0.0.0.0/0", "::1/128", "fd00::/8"] {
             let range: SourceNetworks = serde_json::from_value(serde_json::json!({"allow": [text]})).unwrap();
             assert_eq!(serde_json::to_value(range).unwrap()["allow"][0], text);
         }
-        for text in ["", "10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "private", "10.0.0.0/8 "] {
+        for text in ["", "10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "private", "10.0.0.0/8 ", "::ffff:10.0.0.0/104"] {
             let error = text.parse::<AddressRange>().unwrap_err();
             assert!(error.message().contains("such as `10.0.0.0/8`"), "{error}");
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     Error, ErrorCode, Name, Result,
-    id::{ApiKeyId, QueryId, TenantId},
+    id::{QueryId, TenantId},
     ports::Entity,
     principal::{Caller, Principal, Role},
     query::{Mode, Query, Revision},
@@ -86,10 +86,10 @@ pub struct ReadCatalog {
 }
 
 /// To see executions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadExecutions {
     /// The only caller whose executions may be seen; none when all of the tenant may.
-    pub only: Option<ApiKeyId>,
+    pub only: Option<Caller>,
 }
 
 /// An action on the registry as a whole, and the least role that may perform it.
@@ -235,8 +235,7 @@ pub fn permit_catalog(
 /// queries.
 pub fn permit_executions(principal: &Arc<Principal>) -> Result<Permit<ReadExecutions>> {
     at_least(principal, Role::Viewer, "see executions")?;
-    let Caller::ApiKey(own) = principal.caller;
-    let only = (!principal.scope.is_everything()).then_some(own);
+    let only = (!principal.scope.is_everything()).then(|| principal.caller.clone());
     Ok(Permit { principal: Arc::clone(principal), action: ReadExecutions { only } })
 }
 

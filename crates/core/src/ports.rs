@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Name, Result,
+    api_key::ApiKey,
     execution::{Execution, ExecutionFilter, ExecutionPage},
     id::{ExecutionId, QueryId, TenantId},
     idempotency::IdempotentRequest,
@@ -202,8 +203,8 @@ pub async fn all<T: Entity>(repository: &dyn Repository<T>, tenant: TenantId) ->
 /// Storage of tenants.
 #[async_trait]
 pub trait Tenants: Send + Sync {
-    /// Stores a new tenant. `AlreadyExists` when the name is taken.
-    async fn create(&self, tenant: &Tenant) -> Result<()>;
+    /// Stores a new tenant with its first API key, both or neither. `AlreadyExists` when the name is taken.
+    async fn create(&self, tenant: &Tenant, first_key: &ApiKey) -> Result<()>;
 
     /// The tenant with this name.
     async fn find(&self, name: &Name) -> Result<Option<Tenant>>;

@@ -1,12 +1,18 @@
 //! Who is calling.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::{
-    Name,
+    Error, ErrorCode, Name, Result,
     budget::Limits,
     id::{ApiKeyId, TenantId},
+    token,
 };
 
 /// A place in a tenant. The order is the order of power.
@@ -26,6 +32,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All, from the least.
+    pub const ALL: [Self; 5] = [Self::Viewer, Self::Runner, Self::Editor, Self::Admin, Self::Owner];
+
     /// The word in declarations.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,9 +83,94 @@ pub struct Principal {
     pub limits: Limits,
 }
 
-/// What kind of caller a principal is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which caller a principal is. As text, which is also how it is stored, it is the id of its API key, or `token:` and a
+/// subject.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Caller {
     /// A program with an API key.
     ApiKey(ApiKeyId),
+    /// Whoever has a token of the deployment's identity provider.
+    Token {
+        /// Who that is, in the provider's words: 1 to 256 characters, none of them a control character.
+        subject: Arc<str>,
+    },
+}
+
+/// What the text of a caller with a token begins with. No API key's id and no name does.
+const TOKEN: &str = "token:";
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => id.fmt(f),
+            Self::Token { subject } => write!(f, "{TOKEN}{subject}"),
+        }
+    }
+}
+
+impl FromStr for Caller {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.strip_prefix(TOKEN) {
+            Some(subject) => token::subject(subject),
+            None => text.parse().ok().map(Self::ApiKey),
+        }
+        .ok_or_else(|| {
+            let message = "a caller is the id of an API key, or `token:` and the subject of a token";
+            Error::new(ErrorCode::InvalidRequest, message)
+        })
+    }
+}
+
+impl TryFrom<String> for Caller {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map_err(|_: Error| "this is no caller")
+    }
+}
+
+impl Serialize for Caller {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::ApiKey(id) => id.serialize(serializer),
+            Self::Token { .. } => serializer.collect_str(self),
+        }
+    }
+}
+
+impl PartialSchema for Caller {
+    fn schema() -> RefOr<Schema> {
+        let description = "The id of an API key, or `token:` and the subject of a token.";
+        ObjectBuilder::new().schema_type(Type::String).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for Caller {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_one_text_wherever_it_is_written() {
+        for text in ["01900000-0000-7000-8000-000000000000", "token:auth0|1", "token:token:\u{e9} \u{1f511}"] {
+            let caller: Caller = text.parse().unwrap();
+            assert_eq!(caller.to_string(), text);
+            let stored = serde_json::to_value(&caller).unwrap();
+            assert_eq!(stored, text);
+            assert_eq!(serde_json::from_value::<Caller>(stored).unwrap(), caller);
+        }
+        for bad in ["", "demo", "token", "token:", "Token:1", "token:a\nb"] {
+            assert!(bad.parse::<Caller>().is_err(), "{bad:?}");
+            assert!(serde_json::from_value::<Caller>(bad.into()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_roles_are_in_the_order_of_their_power() {
+        assert!(Role::ALL.is_sorted_by(|less, more| less < more) && Role::ALL.last() == Some(&Role::Owner));
+    }
 }

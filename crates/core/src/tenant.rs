@@ -1,7 +1,8 @@
-//! Tenants.
+//! Tenants, and who may make them.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Name, id::TenantId};
 
@@ -14,4 +15,15 @@ pub struct Tenant {
     pub name: Name,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// Who may make a tenant beside the operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    /// Nobody.
+    #[default]
+    Closed,
+    /// Everybody who reaches the deployment.
+    Open,
 }

@@ -19,6 +19,7 @@ use tidegate_core::{
 };
 use tidegate_statement::{Binding, Class, Dialect, Position, Statement, Subject, Window};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     Engine,
@@ -324,7 +325,7 @@ impl Engine {
     async fn stream<E: Encoder>(self: &Arc<Self>, call: Call, encoder: E) -> Result<RowStream> {
         let (outlet, mut inlet) = mpsc::channel(CHUNKS_AHEAD);
         let engine = Arc::clone(self);
-        tokio::spawn(async move {
+        let stream = async move {
             let ends_with_its_reader = call.ends_with_its_reader();
             let run = engine.collect(call, encoder, Some(outlet.clone()));
             let ended = tokio::select! {
@@ -333,7 +334,8 @@ impl Engine {
                 () = outlet.closed(), if ends_with_its_reader => return,
             };
             let _ = outlet.send(ended.map(|answer| Bytes::from(answer.body))).await;
-        });
+        };
+        tokio::spawn(stream.in_current_span());
         let first = inlet.recv().await.ok_or_else(|| Error::internal("a streamed call ended without a word"))??;
         Ok(RowStream { first: Some(first), rest: inlet })
     }

@@ -12,6 +12,7 @@ use tidegate_core::{
     deadline::Deadline,
     ports::Clock,
     result::{Column, Flow, RowSink},
+    source::SourceKind,
     value::Cell,
 };
 use tidegate_statement::{Class, Statement};
@@ -20,6 +21,7 @@ use tokio::sync::SemaphorePermit;
 use crate::{
     admission::Admission,
     breaker::{Breaker, Pass},
+    source_span::SourceSpan,
 };
 
 /// A connector behind the circuit breaker of its source and the line before its sessions.
@@ -28,6 +30,7 @@ use crate::{
 /// alone, and with `RateLimited` when too many calls wait. What only reads is repeated once when its session was lost
 /// before anything of the result came. What the database says of a statement is said of its template.
 pub(crate) struct Guarded<C> {
+    kind: SourceKind,
     connector: C,
     admission: Admission,
     breaker: Breaker,
@@ -35,8 +38,8 @@ pub(crate) struct Guarded<C> {
 }
 
 impl<C: Connector> Guarded<C> {
-    pub(crate) fn new(connector: C, max_sessions: u32, clock: Arc<dyn Clock>) -> Self {
-        Self { connector, admission: Admission::new(max_sessions), breaker: Breaker::new(), clock }
+    pub(crate) fn new(kind: SourceKind, connector: C, max_sessions: u32, clock: Arc<dyn Clock>) -> Self {
+        Self { kind, connector, admission: Admission::new(max_sessions), breaker: Breaker::new(), clock }
     }
 
     /// Waits for a place, unless the source is left alone.
@@ -49,13 +52,38 @@ impl<C: Connector> Guarded<C> {
 
     /// Asks the source something that only reads.
     async fn ask<T, A: Future<Output = Result<T>>>(&self, deadline: Deadline, question: impl Fn() -> A) -> Result<T> {
-        let (_place, pass) = self.enter(deadline).await?;
-        let mut answer = question().await;
-        if self.may_repeat(&answer, deadline) {
-            answer = question().await;
+        let call = async {
+            let (_place, pass) = self.enter(deadline).await?;
+            let mut answer = question().await;
+            if self.may_repeat(&answer, deadline) {
+                answer = question().await;
+            }
+            pass.note(&answer, self.clock.instant());
+            answer
+        };
+        SourceSpan::begin(self.kind).over(call).await
+    }
+
+    /// Runs a statement, as [`Connector::run`] says.
+    async fn run_guarded<S: RowSink + 'static>(
+        &self,
+        statement: &Arc<Statement>,
+        deadline: Deadline,
+        mut sink: S,
+    ) -> (S, Result<()>) {
+        let (_place, pass) = match self.enter(deadline).await {
+            Ok(entered) => entered,
+            Err(refusal) => return (sink, Err(refusal)),
+        };
+        let repeatable = statement.class() == Class::Read;
+        sink.admitted();
+        let sink = Watched { sink, is_touched: false };
+        let (mut sink, mut outcome) = self.connector.run(Arc::clone(statement), deadline, sink).await;
+        if repeatable && !sink.is_touched && self.may_repeat(&outcome, deadline) {
+            (sink, outcome) = self.connector.run(Arc::clone(statement), deadline, sink).await;
         }
-        pass.note(&answer, self.clock.instant());
-        answer
+        pass.note(&outcome, self.clock.instant());
+        (sink.sink, outcome)
     }
 
     /// Whether the source was reached, then the connection to it broke, and there is time left.
@@ -67,11 +95,14 @@ impl<C: Connector> Guarded<C> {
 
 impl<C: Connector> Connector for Guarded<C> {
     async fn test(&self, deadline: Deadline) -> Result<ServerInfo> {
-        let _place = self.admission.enter(deadline).await?;
-        let pass = self.breaker.force();
-        let answer = self.connector.test(deadline).await;
-        pass.note(&answer, self.clock.instant());
-        answer
+        let call = async {
+            let _place = self.admission.enter(deadline).await?;
+            let pass = self.breaker.force();
+            let answer = self.connector.test(deadline).await;
+            pass.note(&answer, self.clock.instant());
+            answer
+        };
+        SourceSpan::begin(self.kind).over(call).await
     }
 
     async fn privilege_warnings(&self, deadline: Deadline) -> Result<Vec<String>> {
@@ -92,21 +123,12 @@ impl<C: Connector> Connector for Guarded<C> {
         &self,
         statement: Arc<Statement>,
         deadline: Deadline,
-        mut sink: S,
+        sink: S,
     ) -> (S, Result<()>) {
-        let (_place, pass) = match self.enter(deadline).await {
-            Ok(entered) => entered,
-            Err(refusal) => return (sink, Err(refusal)),
-        };
-        let repeatable = statement.class() == Class::Read;
-        sink.admitted();
-        let sink = Watched { sink, is_touched: false };
-        let (mut sink, mut outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
-        if repeatable && !sink.is_touched && self.may_repeat(&outcome, deadline) {
-            (sink, outcome) = self.connector.run(Arc::clone(&statement), deadline, sink).await;
-        }
-        pass.note(&outcome, self.clock.instant());
-        (sink.sink, outcome.map_err(|error| statement.locate(error)))
+        let span = SourceSpan::begin(self.kind);
+        let (sink, outcome) = span.around(self.run_guarded(&statement, deadline, sink)).await;
+        span.end(&outcome);
+        (sink, outcome.map_err(|error| statement.locate(error)))
     }
 
     async fn schemas(&self, deadline: Deadline) -> Result<Vec<Schema>> {

@@ -13,6 +13,7 @@ use tidegate_core::{
     id::{ApiKeyId, ExecutionId, QueryId, SourceId, TenantId},
     policy::{Permit, ReadExecutions},
     ports::{Entity, Repository, find},
+    principal::Caller,
     query::Query,
 };
 use uuid::Uuid;
@@ -26,7 +27,7 @@ pub struct ExecutionSearch {
     pub query: Option<String>,
     /// Those on this source.
     pub source: Option<String>,
-    /// Those of this API key.
+    /// Those of this caller: an API key, or `token:` and the subject of a token.
     pub principal: Option<String>,
     /// Those that ended so.
     pub outcome: Option<OutcomeFilter>,
@@ -44,6 +45,14 @@ impl Names {
     /// The name of a query, a source or an API key.
     pub fn of(&self, id: Uuid) -> Option<&Name> {
         self.0.get(&id)?.as_ref()
+    }
+
+    /// The name of a caller. Only API keys have one.
+    pub fn of_caller(&self, caller: &Caller) -> Option<&Name> {
+        match caller {
+            Caller::ApiKey(key) => self.of(key.as_uuid()),
+            Caller::Token { .. } => None,
+        }
     }
 
     async fn add<T: Entity>(&mut self, repository: &dyn Repository<T>, tenant: TenantId, id: Uuid) -> Result<()> {
@@ -65,16 +74,16 @@ impl Engine {
         limit: usize,
     ) -> Result<ExecutionPage> {
         let tenant = permit.tenant();
-        let api_key = self.id_of(&*self.parts.api_keys, permit, search.principal.as_deref()).await?;
+        let caller = self.caller(permit, search.principal.as_deref()).await?;
         let filter = ExecutionFilter {
             query: self.id_of(&*self.parts.queries, permit, search.query.as_deref()).await?.map(QueryId::from_uuid),
             source: self.id_of(&*self.parts.sources, permit, search.source.as_deref()).await?.map(SourceId::from_uuid),
-            api_key: api_key.map(ApiKeyId::from_uuid).or(permit.action().only),
+            caller: caller.or_else(|| permit.action().only.clone()),
             outcome: search.outcome,
             from: search.from,
             to: search.to,
         };
-        if permit.action().only.is_some_and(|only| filter.api_key != Some(only)) {
+        if permit.action().only.is_some() && permit.action().only != filter.caller {
             return Ok(ExecutionPage { items: Vec::new(), next: None });
         }
         self.parts.executions.page(tenant, &filter, cursor, limit).await
@@ -87,7 +96,7 @@ impl Engine {
             Err(_) => None,
         };
         found
-            .filter(|execution| permit.action().only.is_none_or(|only| execution.api_key == only))
+            .filter(|execution| permit.action().only.as_ref().is_none_or(|only| execution.caller == *only))
             .ok_or_else(|| Error::not_found("execution", which.chars().take(36).collect::<String>()))
     }
 
@@ -100,7 +109,9 @@ impl Engine {
                 names.add(&*parts.queries, tenant, query.as_uuid()).await?;
             }
             names.add(&*parts.sources, tenant, execution.source.as_uuid()).await?;
-            names.add(&*parts.api_keys, tenant, execution.api_key.as_uuid()).await?;
+            if let Caller::ApiKey(key) = execution.caller {
+                names.add(&*parts.api_keys, tenant, key.as_uuid()).await?;
+            }
         }
         Ok(names)
     }
@@ -130,6 +141,15 @@ impl Engine {
             }
         };
         Ok((query, arguments))
+    }
+
+    /// The caller that is named: an API key by name or id, or whoever has a token.
+    async fn caller(&self, permit: &Permit<ReadExecutions>, which: Option<&str>) -> Result<Option<Caller>> {
+        if let Some(caller @ Caller::Token { .. }) = which.and_then(|which| which.parse().ok()) {
+            return Ok(Some(caller));
+        }
+        let id = self.id_of(&*self.parts.api_keys, permit, which).await?;
+        Ok(id.map(ApiKeyId::from_uuid).map(Caller::ApiKey))
     }
 
     /// The id of what is named by name or id.

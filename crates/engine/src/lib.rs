@@ -17,6 +17,7 @@ pub mod page;
 pub mod pools;
 mod recorder;
 pub mod resolve;
+mod source_span;
 pub mod templates;
 mod timing;
 

@@ -64,7 +64,8 @@ impl Pools {
             None => None,
         };
         let connector = AnyConnector::new(&source.connection, credentials.as_ref(), &self.config)?;
-        Ok(Arc::new(Guarded::new(connector, source.connection.max_sessions(), Arc::clone(&self.clock))))
+        let (kind, max_sessions) = (source.connection.kind(), source.connection.max_sessions());
+        Ok(Arc::new(Guarded::new(kind, connector, max_sessions, Arc::clone(&self.clock))))
     }
 
     pub(crate) async fn close(&self) {

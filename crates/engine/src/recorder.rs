@@ -17,7 +17,7 @@ use tidegate_core::{
     execution::{Execution, Timing},
     id::{ExecutionId, QueryId, RequestId, SourceId},
     ports::{Clock, Executions, Ids},
-    principal::{Caller, Principal},
+    principal::Principal,
     result::Truncated,
 };
 use tokio::{runtime::Handle, task::coop::unconstrained};
@@ -110,13 +110,12 @@ impl Recorder {
 
     fn take(&mut self, ended: Ended) -> Option<Execution> {
         let record = self.record.take()?;
-        let Caller::ApiKey(api_key) = record.principal.caller;
         let Ended { timing, rows, bytes, truncated, error } = ended;
         Some(Execution {
             id: ExecutionId::from_uuid(self.ids.uuid()),
             tenant: record.principal.tenant,
             request: record.request,
-            api_key,
+            caller: record.principal.caller.clone(),
             query: record.query,
             server: record.server,
             source: record.source,
@@ -199,7 +198,7 @@ mod tests {
         budget::Limits,
         execution::{ExecutionFilter, ExecutionPage},
         id::{ApiKeyId, TenantId},
-        principal::{Role, Scope},
+        principal::{Caller, Role, Scope},
     };
     use tokio::sync::Semaphore;
     use uuid::Uuid;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
 use tidegate_core::{
     Result,
     id::QueryId,
+    memory::Memory,
     query::{QuerySpec, Revision},
     source::{Source, SourceKind},
 };
@@ -16,11 +16,11 @@ const MOST: u64 = 1_000;
 
 /// Compiled templates by query, revision and kind of source. What an author wrote in a revision never changes, so an
 /// entry is never stale.
-pub(crate) struct Templates(Cache<(QueryId, u64, SourceKind), Arc<Template>>);
+pub(crate) struct Templates(Memory<(QueryId, u64, SourceKind), Arc<Template>>);
 
 impl Default for Templates {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self(Memory::of_entries(MOST))
     }
 }
 

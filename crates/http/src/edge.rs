@@ -1,5 +1,6 @@
-//! The layer around the routes of a router: request id and log line, problems, the end of the platform's time, what the
-//! gateway can carry, the size of bodies, panics. It is one, because every layer wraps every route of its own.
+//! The layer around the routes of a router: request id and log line, addresses that are not answered, problems, the end
+//! of the platform's time, what the gateway can carry, the size of bodies, panics. It is one, because every layer wraps
+//! every route of its own.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -11,36 +12,49 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use tidegate_core::{Error, ErrorCode, ports::Ids};
+use tidegate_core::{Error, ErrorCode, network::CallerNetworks, ports::Ids};
 use tracing::Instrument;
 
 use crate::{
     PlatformDeadline, Problem,
+    caller_address::expect_answered,
     gateway::{Gateway, fit},
     problem::{Shape, render},
     request_id::{HEADER, assign},
+    request_span,
     request_timeout::end_in_time,
 };
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Puts the edge around a router. What no route answers becomes a problem too.
-pub fn layered(router: Router, ids: Arc<dyn Ids>) -> Router {
-    router
-        .fallback(async || Problem(Error::new(ErrorCode::NotFound, "there is no such route; see /docs")))
-        .layer(middleware::from_fn_with_state(ids, answer))
+struct Edge {
+    ids: Arc<dyn Ids>,
+    callers: CallerNetworks,
 }
 
-async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Next) -> Response {
+/// Puts the edge around a router, which answers calls from these networks. What no route answers becomes a problem too.
+pub fn layered(router: Router, ids: Arc<dyn Ids>, callers: &CallerNetworks) -> Router {
+    let edge = Arc::new(Edge { ids, callers: callers.clone() });
+    router
+        .fallback(async || Problem(Error::new(ErrorCode::NotFound, "there is no such route; see /docs")))
+        .layer(middleware::from_fn_with_state(edge, answer))
+}
+
+async fn answer(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = assign(&ids, &mut request);
+    let id = assign(&edge.ids, &mut request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let shape = Shape::on(request.uri().path());
+    // The inner one of two: a task that streams the answer goes on in it.
+    let traced = request_span::begin(&request, id);
     // It is part of every line, also where only errors are logged.
     let span = tracing::error_span!("request", request_id = %id);
-    let mut response = bounded(request, next).instrument(span.clone()).await;
+    let mut response = match expect_answered(&edge.callers, &request) {
+        Ok(()) => bounded(request, next).instrument(traced.clone()).instrument(span.clone()).await,
+        Err(error) => Problem(error).into_response(),
+    };
     let _entered = span.enter();
 
     if let Some(error) = unexplained(&response, &method) {
@@ -60,6 +74,7 @@ async fn answer(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Nex
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HEADER, value);
     }
+    request_span::answered(&traced, response.status());
     tracing::info!(
         %method,
         route = route.as_ref().map_or("", |route| route.as_str()),
@@ -116,6 +131,7 @@ mod tests {
 
     use axum::{
         body::{Body, to_bytes},
+        extract::ConnectInfo,
         routing::get,
     };
     use serde_json::Value as Json;
@@ -124,6 +140,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::CallerAddress;
 
     struct OneId;
 
@@ -139,6 +156,11 @@ mod tests {
 
     /// The status and the body of the answer to a call that has a tenth of a second and a gateway of 100 bytes.
     async fn answered(method: Method, path: &str) -> (StatusCode, Json) {
+        answered_to(&CallerNetworks::default(), method, path).await
+    }
+
+    /// The same of a router that answers calls from these networks.
+    async fn answered_to(callers: &CallerNetworks, method: Method, path: &str) -> (StatusCode, Json) {
         let mut router = Router::new();
         for start in ["/v1", "/t/{tenant}/mcp"] {
             router = router
@@ -150,7 +172,8 @@ mod tests {
         let deadline = Deadline::after(Instant::now(), Duration::from_millis(400));
         request.extensions_mut().insert(PlatformDeadline(deadline));
         request.extensions_mut().insert(Gateway::Buffered(100));
-        let response = layered(router, Arc::new(OneId)).oneshot(request).await.unwrap();
+        request.extensions_mut().insert(ConnectInfo(CallerAddress([192, 0, 2, 1].into())));
+        let response = layered(router, Arc::new(OneId), callers).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap())
     }
@@ -171,5 +194,20 @@ mod tests {
             assert_eq!((&message["jsonrpc"], &message["id"]), (&"2.0".into(), &Json::Null));
             assert_eq!(message["error"]["code"], rpc_code);
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_answered_is_refused_before_any_route_in_the_shape_of_its_path() {
+        let [elsewhere, here] =
+            ["10.0.0.0/8", "192.0.2.0/24"].map(|range| CallerNetworks { allow: vec![range.parse().unwrap()] });
+        for last in ["late", "panic", "nothing"] {
+            let (told, problem) = answered_to(&elsewhere, Method::GET, &format!("/v1/{last}")).await;
+            assert_eq!((told.as_u16(), &problem["code"]), (403, &"forbidden".into()), "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains("your address 192.0.2.1"), "{problem}");
+            let (told, message) = answered_to(&elsewhere, Method::GET, &format!("/t/demo/mcp/{last}")).await;
+            assert_eq!((told.as_u16(), &message["error"]["data"]), (403, &problem));
+            assert_eq!((&message["jsonrpc"], &message["error"]["code"]), (&"2.0".into(), &(-32600).into()));
+        }
+        assert_eq!(answered_to(&here, Method::GET, "/v1/nothing").await.0, StatusCode::NOT_FOUND);
     }
 }

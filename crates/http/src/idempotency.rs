@@ -2,14 +2,15 @@
 //!
 //! What a request made is noted with the entity, in one write. When the request comes again, the entity is answered as
 //! it is then, with `Idempotency-Replayed: true`. No answer is stored, and nothing of what was sent can be read from the
-//! note: it holds hashes keyed with the caller's own secret.
+//! note: it holds hashes keyed with the caller's own secret. A caller whose token changes has none; there they are keyed
+//! with the subject and the request's key.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::Bytes,
     extract::{FromRef, FromRequest, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -21,13 +22,14 @@ use tidegate_core::{
     id::TenantId,
     idempotency::IdempotentRequest,
     ports::{Entity, Repository},
+    token::SUBJECT,
 };
 use uuid::Uuid;
 
 use crate::{
     Authenticator, Problem,
     json::{parse_body, unreadable},
-    principal::bearer,
+    principal::{VerifiedClaims, bearer},
     version::Versioned,
 };
 
@@ -56,12 +58,11 @@ where
         let request = match key {
             None => None,
             Some(key) => {
-                // Every repetition has it; and who has none was refused before.
-                let secret = bearer(&parts.headers).unwrap_or_default();
+                let secret = secret(&parts, key);
                 let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
                 Some(IdempotentRequest {
-                    key: hash(secret, &[b"key", key.as_bytes()])?,
-                    fingerprint: hash(secret, &[parts.method.as_str().as_bytes(), target.as_bytes(), &bytes])?,
+                    key: hash(&secret, &[b"key", key.as_bytes()])?,
+                    fingerprint: hash(&secret, &[parts.method.as_str().as_bytes(), target.as_bytes(), &bytes])?,
                     at: Arc::<Authenticator>::from_ref(state).now(),
                 })
             }
@@ -89,6 +90,15 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>> {
             ),
         )
     })
+}
+
+/// What every repetition of a request has, and nobody else. Who has none of it was refused before.
+fn secret<'a>(request: &'a Parts, key: &str) -> Cow<'a, str> {
+    match request.extensions.get::<VerifiedClaims>() {
+        // The next token of the same subject is another text.
+        Some(claims) => format!("{} {key}", claims.text(SUBJECT).unwrap_or_default()).into(),
+        None => bearer(&request.headers).unwrap_or_default().into(),
+    }
 }
 
 /// The keyed hash of some parts, in base64url. The length before each keeps them apart.

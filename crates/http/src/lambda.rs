@@ -2,6 +2,7 @@
 
 mod event;
 mod events;
+mod shutdown;
 
 use std::{
     future::ready,
@@ -12,6 +13,7 @@ use std::{
 use axum::{
     Router,
     body::{Bytes, to_bytes},
+    extract::ConnectInfo,
     response::Response,
 };
 use futures::{
@@ -19,28 +21,23 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use lambda_extension::Extension;
 use lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
 use tidegate_core::{Error, Result, deadline::Deadline};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::timeout,
-};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 pub use self::events::{EventHandler, serve_events};
 
-use self::event::{Event, Whole, split_cookies};
-use crate::{gateway::Gateway, request_timeout::PlatformDeadline};
+use self::{
+    event::{Event, Whole, split_cookies},
+    shutdown::on_shutdown,
+};
+#[cfg(feature = "otlp")]
+use crate::telemetry;
+use crate::{CallerAddress, gateway::Gateway, request_timeout::PlatformDeadline};
 
 /// What is done after every call, before the environment may be frozen, and once more before it ends.
 pub type Settle = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
-
-/// The name by which Lambda knows who wants to be told of the environment's end.
-const EXTENSION: &str = "tidegate-shutdown";
-
-/// How long settling may take when the environment ends. Lambda gives 500 ms and kills the process.
-const SHUTDOWN: Duration = Duration::from_millis(400);
 
 /// The longest that Lambda lets a call take.
 const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
@@ -61,6 +58,8 @@ pub struct Lambda {
     pub url_streams: bool,
     /// What paths may begin with that is not the router's, such as `/tidegate`: the base paths of custom domains.
     pub base_paths: Vec<String>,
+    /// Whether the routes are told the address of the caller.
+    pub tells_address: bool,
 }
 
 impl Lambda {
@@ -80,9 +79,15 @@ impl Lambda {
         let deadline = deadline(event.context.deadline);
         let is_streamed = self.url_streams && event.payload.is_of_url();
         let gateway = if is_streamed { Gateway::Streaming } else { Gateway::LAMBDA_BUFFERED };
+        let address = event.payload.source_address().filter(|_| self.tells_address);
         let mut request = event.payload.into_request(&self.base_paths).map_err(|error| format!("{error:?}"))?;
+        #[cfg(feature = "otlp")]
+        telemetry::put_x_ray(request.headers_mut(), event.context.xray_trace_id.as_deref());
         request.extensions_mut().insert(gateway);
         request.extensions_mut().insert(PlatformDeadline(deadline));
+        if let Some(address) = address {
+            request.extensions_mut().insert(ConnectInfo(CallerAddress(address)));
+        }
         // A router never fails: what goes wrong becomes an answer.
         let Ok(response) = self.router.clone().oneshot(request).await;
         let settled = settled_by(self.settle.clone(), deadline);
@@ -127,29 +132,6 @@ fn deadline(told: u64) -> Deadline {
         false => (UNIX_EPOCH + told).duration_since(SystemTime::now()).unwrap_or_default(),
     };
     Deadline::after(Instant::now(), left)
-}
-
-/// Ends when the environment does, and has `settle` done before. Lambda tells its end (SIGTERM) only to those who
-/// registered, which costs a start some requests, so only those do that have something to settle.
-async fn on_shutdown(settle: Option<Settle>) -> Result<()> {
-    let mut terminated = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    let is_registered = settle.is_some();
-    tokio::spawn(async move {
-        terminated.recv().await;
-        if let Some(settle) = settle
-            && timeout(SHUTDOWN, settle()).await.is_err()
-        {
-            tracing::error!("the environment ended before everything was written");
-        }
-        std::process::exit(0);
-    });
-    if is_registered {
-        match Extension::new().with_events(&[]).with_extension_name(EXTENSION).register().await {
-            Ok(extension) => drop(tokio::spawn(extension.run())),
-            Err(error) => tracing::debug!(%error, "the end of the environment will not be told"),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

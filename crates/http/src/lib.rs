@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod api_key;
+pub mod caller_address;
 pub mod edge;
 pub mod gateway;
 pub mod health;
@@ -13,14 +14,16 @@ pub mod openapi;
 pub mod principal;
 pub mod problem;
 pub mod request_id;
+mod request_span;
 pub mod request_timeout;
 mod routes;
 pub mod serve;
 pub mod telemetry;
 pub mod version;
 
+pub use caller_address::CallerAddress;
 pub use idempotency::{Created, IdempotentBody};
 pub use json::JsonBody;
-pub use principal::{Authenticator, Caller};
+pub use principal::{Authenticator, Caller, VerifiedClaims};
 pub use problem::Problem;
 pub use request_timeout::{PlatformDeadline, RequestTimeout};

@@ -1,4 +1,5 @@
-//! Who is calling: `Authorization: Bearer` becomes a [`Principal`].
+//! Who is calling: the claims of a token that the gateway verified, or the API key in `Authorization: Bearer`, become a
+//! [`Principal`].
 
 use std::sync::Arc;
 
@@ -7,11 +8,14 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
 use tidegate_core::{
     Error, ErrorCode, Result,
     api_key::ApiKey,
-    ports::{Clock, Repository},
-    principal::{self, Principal},
+    budget::Limits,
+    ports::{Clock, Repository, Tenants},
+    principal::{self, Principal, Scope},
+    token::{Claimed, TokenClaims},
 };
 
 use crate::{Problem, api_key::PresentedKey};
@@ -19,13 +23,32 @@ use crate::{Problem, api_key::PresentedKey};
 /// Turns credentials into principals.
 pub struct Authenticator {
     keys: Arc<dyn Repository<ApiKey>>,
+    tenants: Arc<dyn Tenants>,
+    token_claims: TokenClaims,
     clock: Arc<dyn Clock>,
 }
 
+/// The claims of a token that the gateway before this process verified. They travel in the extensions of a request, where
+/// only the gateway's event puts them: a request that came over a socket or a function URL has none.
+#[derive(Clone, Debug)]
+pub struct VerifiedClaims(pub(crate) Map<String, Json>);
+
+impl VerifiedClaims {
+    /// A claim that is a text. The gateway writes a list as one, too: `[a b]`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+}
+
 impl Authenticator {
-    /// An authenticator over these keys.
-    pub fn new(keys: Arc<dyn Repository<ApiKey>>, clock: Arc<dyn Clock>) -> Self {
-        Self { keys, clock }
+    /// An authenticator over these keys, and over tokens that name one of these tenants in these claims.
+    pub fn new(
+        keys: Arc<dyn Repository<ApiKey>>,
+        tenants: Arc<dyn Tenants>,
+        token_claims: TokenClaims,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { keys, tenants, token_claims, clock }
     }
 
     /// The time of day that credentials are looked at by.
@@ -33,8 +56,31 @@ impl Authenticator {
         self.clock.now()
     }
 
-    /// The principal of a request. `Unauthenticated` says no more than which kind of credentials is wanted.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
+    /// The principal of a request. `Unauthenticated` says no more than which kind of credentials is wanted, or which claim
+    /// of a token says nothing.
+    pub async fn authenticate(&self, request: &Parts) -> Result<Arc<Principal>> {
+        match request.extensions.get::<VerifiedClaims>() {
+            Some(claims) => self.by_token(claims).await,
+            None => self.by_key(&request.headers).await,
+        }
+    }
+
+    /// The principal of a token. It has the whole tenant in its sight, as far as its role goes.
+    async fn by_token(&self, claims: &VerifiedClaims) -> Result<Arc<Principal>> {
+        let Claimed { tenant: name, caller, role } = self.token_claims.read(|claim| claims.text(claim))?;
+        let no_tenant = || self.token_claims.no_tenant().with_context(format_args!("there is no tenant {name}"));
+        let tenant = self.tenants.find(&name).await?.ok_or_else(no_tenant)?;
+        Ok(Arc::new(Principal {
+            tenant: tenant.id,
+            tenant_name: tenant.name,
+            caller,
+            role,
+            scope: Scope::default(),
+            limits: Limits::default(),
+        }))
+    }
+
+    async fn by_key(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
         let token = bearer(headers).ok_or_else(|| {
             Error::new(ErrorCode::Unauthenticated, "send an API key in the header `Authorization: Bearer tg_…`")
         })?;
@@ -81,6 +127,6 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let authenticator = Arc::<Authenticator>::from_ref(state);
-        Ok(Self(authenticator.authenticate(&parts.headers).await?))
+        Ok(Self(authenticator.authenticate(parts).await?))
     }
 }

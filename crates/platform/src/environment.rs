@@ -7,7 +7,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
-    budget::Budget, error::Fault, network::SourceNetworks, ports::MAX_COUNT, quota::Quotas, rotation::RotationRules,
+    budget::Budget,
+    error::Fault,
+    network::{AddressRange, CallerNetworks, SourceNetworks},
+    ports::MAX_COUNT,
+    quota::Quotas,
+    rotation::RotationRules,
+    tenant::SignUp,
+    token::TokenClaims,
 };
 use utoipa::ToSchema;
 
@@ -23,6 +30,8 @@ pub struct Environment {
     pub budget: Budget,
     /// How many of each one tenant may have.
     pub quotas: Quotas,
+    /// Who may make a tenant beside the operator: nobody, or everybody who reaches the deployment.
+    pub sign_up: SignUp,
     /// How many days an execution stays in the history.
     #[schema(minimum = 1)]
     pub history_days: u16,
@@ -32,6 +41,8 @@ pub struct Environment {
     pub rotation: RotationRules,
     /// For how many seconds a process may rely on what it read of the registry.
     pub cache_seconds: u16,
+    /// Which claims of the tokens that the gateway verified are read.
+    pub token_claims: TokenClaims,
     /// The names in `Host` that the MCP endpoint answers to.
     pub hosts: Vec<String>,
     /// What paths begin with behind a custom domain, such as `/tidegate`.
@@ -42,6 +53,8 @@ pub struct Environment {
     pub sqlite_folder: PathBuf,
     /// Where database servers may be. A local server, whose one user owns the machine, has no such rule.
     pub source_networks: SourceNetworks,
+    /// Where callers may be.
+    pub caller_networks: CallerNetworks,
     /// What Terraform builds. A function is not told of it, and a local server has no use for it.
     pub deploy: Option<Deploy>,
 }
@@ -52,14 +65,17 @@ impl Default for Environment {
             log: Self::DEFAULT_LOG.to_owned(),
             budget: Budget::default(),
             quotas: Quotas::default(),
+            sign_up: SignUp::default(),
             history_days: 30,
             keep_keys_days: 90,
             rotation: RotationRules::default(),
             cache_seconds: 5,
+            token_claims: TokenClaims::default(),
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
             base_paths: Vec::new(),
             sqlite_folder: PathBuf::from("data"),
             source_networks: SourceNetworks::default(),
+            caller_networks: CallerNetworks::default(),
             deploy: None,
         }
     }
@@ -87,6 +103,10 @@ impl Environment {
             expect((1..=MAX_COUNT).contains(&quota), &format!("quotas.{key}"), &format!("1 to {MAX_COUNT}"));
         }
         expect(self.history_days > 0, "history_days", "at least 1");
+        let TokenClaims { tenant, role } = &self.token_claims;
+        for (key, claim) in [("tenant", tenant), ("role", role)] {
+            expect(!claim.is_empty(), &format!("token_claims.{key}"), "the name of a claim");
+        }
         let is_base = |path: &String| path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
         expect(
             self.base_paths.iter().all(is_base),
@@ -96,6 +116,15 @@ impl Environment {
         if let Some(deploy) = &self.deploy {
             let is_kept = name != "production" || deploy.protected;
             expect(is_kept, "deploy.protected", "true in production");
+            let names_are_safe = self.sign_up == SignUp::Closed || deploy.gateway.jwt.is_none();
+            let message =
+                "closed with `deploy.gateway.jwt`: tokens name tenants, and anybody could take such a name first";
+            expect(names_are_safe, "sign_up", message);
+            // AWS WAF knows no range of every address.
+            let is_range = !self.caller_networks.allow.iter().any(AddressRange::is_everywhere);
+            let message =
+                "without a range of /0 when there is a firewall: leave the list empty to answer every address";
+            expect(is_range || deploy.firewall.is_none(), "caller_networks.allow", message);
             faults.extend(deploy.faults());
         }
         faults
@@ -116,6 +145,13 @@ mod tests {
         assert_eq!(allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.0/8", "::1/128"]);
         let Environment { source_networks, deploy, .. } = Environment::default();
         assert_eq!(Environment { source_networks, deploy, ..read }, Environment::default());
+    }
+
+    #[test]
+    fn a_claim_has_a_name() {
+        let read = |text: &str| serde_saphyr::from_str::<Environment>(text).unwrap();
+        let faults = read("token_claims: {tenant: '', role: 'https://example.com/role'}").faults("local");
+        assert_eq!(faults.into_iter().filter_map(|fault| fault.field).collect::<Vec<_>>(), ["token_claims.tenant"]);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! How a function starts that answers events and no requests.
 
-use std::{env, process::ExitCode, sync::Arc};
+use std::{env, process::ExitCode, sync::Arc, time::Instant};
 
 use tidegate_core::{Error, ErrorCode, Result};
 use tidegate_http::{
     lambda::{EventHandler, serve_events},
-    telemetry,
+    telemetry::{self, Telemetry},
 };
+use tokio::time::timeout;
 
 use crate::{
     Environment, Platform,
@@ -24,8 +25,9 @@ pub type Handler = fn(&Platform) -> Result<EventHandler>;
 /// the reason, in one line of the log and as the error of the invocation. The next event tries again.
 pub async fn serve(handler: Handler) -> ExitCode {
     let deployment = Deployment::from_environment();
-    telemetry::start(deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log));
-    let function = Arc::new(Function { deployment, handler, started: StartOnce::new() });
+    let log = deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log);
+    let telemetry = telemetry::start(log);
+    let function = Arc::new(Function { deployment, telemetry, handler, started: StartOnce::new() });
     // As early as for requests.
     if let Err(error) = function.started().await {
         tracing::error!(?error, "the function cannot start");
@@ -41,6 +43,7 @@ pub async fn serve(handler: Handler) -> ExitCode {
 
 struct Function {
     deployment: Result<Deployment>,
+    telemetry: Telemetry,
     handler: Handler,
     started: StartOnce<EventHandler>,
 }
@@ -53,7 +56,12 @@ impl Function {
         }
         serve_events(Arc::new(move |event, deadline| {
             let function = Arc::clone(&self);
-            Box::pin(async move { function.started().await?(event, deadline).await })
+            Box::pin(async move {
+                let answer = async { function.started().await?(event, deadline).await }.await;
+                // Nothing runs between events. Without time for them, spans are lost.
+                let _ = timeout(deadline.0.remaining(Instant::now()), function.telemetry.flush()).await;
+                answer
+            })
         }))
         .await
     }

@@ -5,6 +5,7 @@ pub mod deployment;
 mod engine;
 pub mod environment;
 pub mod events;
+pub mod owner;
 pub mod platform;
 pub mod start;
 mod start_once;

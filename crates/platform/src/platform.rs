@@ -13,11 +13,11 @@ use tidegate_core::{
     source::Source,
 };
 use tidegate_http::Authenticator;
-use tidegate_store::{BufferedExecutions, Cached, DynamoStore, MasterKey, SystemClock, SystemIds};
+use tidegate_store::{BufferedExecutions, Cached, CachedTenants, DynamoStore, MasterKey, SystemClock, SystemIds};
 
 use crate::Environment;
 
-/// How many sources, queries, servers and keys a process keeps in memory, each.
+/// How many sources, queries, servers, keys and tenants a process keeps in memory, each.
 const CACHE_CAPACITY: u64 = 10_000;
 
 /// What the functions stand on; made once per process.
@@ -75,8 +75,10 @@ impl Platform {
             Arc::new(Cached::new(inner, CACHE_CAPACITY, lifetime))
         }
         let keys = cached::<ApiKey>(Arc::clone(&store) as _, lifetime);
+        let tenants = Arc::new(CachedTenants::new(Arc::clone(&store) as _, CACHE_CAPACITY, lifetime));
+        let token_claims = environment.token_claims.clone();
         Self {
-            authenticator: Arc::new(Authenticator::new(Arc::clone(&keys), Arc::clone(&clock))),
+            authenticator: Arc::new(Authenticator::new(Arc::clone(&keys), tenants, token_claims, Arc::clone(&clock))),
             tenants: Arc::clone(&store) as _,
             keys,
             sources: cached(Arc::clone(&store) as _, lifetime),

@@ -5,12 +5,14 @@ use std::{env, net::SocketAddr, process::ExitCode, sync::Arc};
 use axum::{Router, extract::Request, http::Uri, response::Response, routing::any};
 use tidegate_core::{
     Error, ErrorCode, Result,
+    network::CallerNetworks,
     ports::{Clock, Ids},
 };
 use tidegate_http::{
     PlatformDeadline, Problem, edge,
     lambda::{Lambda, Settle},
-    serve, telemetry,
+    serve,
+    telemetry::{self, Telemetry},
 };
 use tidegate_store::{AwsBackend, SystemClock, SystemIds};
 use tokio::{
@@ -37,9 +39,11 @@ pub type Routes = fn(&Platform) -> Result<Router>;
 /// until it can. It does not end: Lambda would start it again and again.
 pub async fn serve(routes: Routes) -> ExitCode {
     let deployment = Deployment::from_environment();
-    telemetry::start(deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log));
+    let log = deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log);
+    let telemetry = telemetry::start(log);
     let function = Arc::new(Function {
         deployment,
+        telemetry,
         routes,
         ids: Arc::new(SystemIds),
         clock: Arc::new(SystemClock),
@@ -56,6 +60,7 @@ pub async fn serve(routes: Routes) -> ExitCode {
 
 struct Function {
     deployment: Result<Deployment>,
+    telemetry: Telemetry,
     routes: Routes,
     ids: Arc<dyn Ids>,
     clock: Arc<dyn Clock>,
@@ -83,11 +88,13 @@ impl Function {
                 router,
                 url_streams: deployment.is_some_and(|deployment| deployment.url_streams),
                 base_paths: deployment.map(|it| it.environment.base_paths.clone()).unwrap_or_default(),
+                tells_address: !self.callers().is_unlimited(),
                 settle: self.settles(),
             };
             return lambda.run(Box::pin(start)).await;
         }
         start.await;
+        self.telemetry.export_regularly();
         let mut terminated = signal(SignalKind::terminate()).map_err(Error::internal)?;
         let stop = async move {
             terminated.recv().await;
@@ -112,7 +119,7 @@ impl Function {
                         .with_context(format_args!("{error:?}"));
                 let refuse = any(async move || Problem(refusal));
                 let every_path = Router::new().route("/", refuse.clone()).route("/{*path}", refuse);
-                edge::layered(every_path, Arc::clone(&self.ids))
+                edge::layered(every_path, Arc::clone(&self.ids), &self.callers())
             }
         };
         let Ok(response) = router.oneshot(request).await;
@@ -127,13 +134,19 @@ impl Function {
     async fn start(&self) -> Result<Started> {
         // The calls of an SDK are large; elsewhere they would be copied with every future around them.
         let platform = Box::pin(open(self.deployment.clone()?)).await?;
-        let router = edge::layered((self.routes)(&platform)?, Arc::clone(&self.ids));
+        let router = edge::layered((self.routes)(&platform)?, Arc::clone(&self.ids), &self.callers());
         Ok(Started { platform, router })
+    }
+
+    /// Where callers may be, as far as the function is told.
+    fn callers(&self) -> CallerNetworks {
+        self.deployment.as_ref().map(|deployment| deployment.environment.caller_networks.clone()).unwrap_or_default()
     }
 
     /// What is done after every call. A function that reaches no source runs nothing that is to be recorded.
     fn settles(self: &Arc<Self>) -> Option<Settle> {
-        if self.deployment.as_ref().is_ok_and(|deployment| deployment.aws.secrets.is_none()) {
+        let records = self.deployment.as_ref().map_or(true, |deployment| deployment.aws.secrets.is_some());
+        if !records && !self.telemetry.exports() {
             return None;
         }
         let function = Arc::clone(self);
@@ -144,11 +157,14 @@ impl Function {
     }
 
     async fn settle(&self) {
-        if let Some(started) = self.started.get()
-            && let Err(error) = started.platform.settle().await
-        {
-            tracing::error!(?error, "not everything was written");
-        }
+        let write = async {
+            if let Some(started) = self.started.get()
+                && let Err(error) = started.platform.settle().await
+            {
+                tracing::error!(?error, "not everything was written");
+            }
+        };
+        tokio::join!(write, self.telemetry.flush());
     }
 }
 

@@ -5,6 +5,7 @@ use std::{env, sync::OnceLock};
 #[cfg(feature = "operator")]
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, StalledStreamProtectionConfig};
 use aws_smithy_http_client::{
     Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -93,9 +94,13 @@ impl AwsBackend {
             false => TrustStore::default(),
         };
         let mut config = patient(SdkConfig::builder())
-            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .behavior_version(BehaviorVersion::latest())
             .http_client(http_client(trust_store)?)
             .region(Region::new(region))
+            // They are what they are for as long as the process lives.
+            .identity_cache(IdentityCache::no_cache())
+            // No answer is a stream, and each has its time.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .credentials_provider(SharedCredentialsProvider::new(credentials));
         config.set_endpoint_url(settings.endpoint.clone());
         Ok(Self::new(&config.build(), settings))
@@ -108,8 +113,8 @@ impl AwsBackend {
     /// `InvalidRequest` when there are no credentials, or there is no region.
     #[cfg(feature = "operator")]
     pub async fn for_operator(settings: &AwsSettings, region: Option<&str>) -> Result<Self> {
-        let mut loader = aws_config::defaults(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-            .http_client(http_client(TrustStore::default())?);
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(TrustStore::default())?);
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }

@@ -9,12 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use equivalent::Equivalent;
-use moka::sync::Cache;
 use tidegate_core::{
     Name, Result,
     id::TenantId,
     idempotency::IdempotentRequest,
+    memory::{Equivalent, Memory},
     ports::{Entity, Filter, Page, Reference, Repository},
 };
 use uuid::Uuid;
@@ -28,17 +27,17 @@ use uuid::Uuid;
 ///
 /// Make one for each process and kind, and share it.
 pub struct Cached<T: Entity> {
-    memory: Arc<Memory<T>>,
+    memory: Arc<Remembered<T>>,
     /// Whether reads look past what is remembered of entities.
     is_fresh: bool,
 }
 
-struct Memory<T: Entity> {
+struct Remembered<T: Entity> {
     inner: Arc<dyn Repository<T>>,
-    entities: Cache<(TenantId, Uuid), Arc<T>>,
+    entities: Memory<(TenantId, Uuid), Arc<T>>,
     /// A name leads to one id for as long as what has it lives. So they stay, and each is looked at again with what it
     /// leads to.
-    names: Cache<(TenantId, Name), Uuid>,
+    names: Memory<(TenantId, Name), Uuid>,
     /// Counts the writes, so that a read that began before one does not leave what it found behind.
     writes: AtomicU64,
 }
@@ -46,17 +45,17 @@ struct Memory<T: Entity> {
 impl<T: Entity> Cached<T> {
     /// Remembers at most `capacity` entities, each for `lifetime`, and as many names.
     pub fn new(inner: Arc<dyn Repository<T>>, capacity: u64, lifetime: Duration) -> Self {
-        let memory = Memory {
+        let memory = Remembered {
             inner,
-            entities: Cache::builder().max_capacity(capacity).time_to_live(lifetime).build(),
-            names: Cache::builder().max_capacity(capacity).build(),
+            entities: Memory::of_entries(capacity).for_at_most(lifetime),
+            names: Memory::of_entries(capacity),
             writes: AtomicU64::new(0),
         };
         Self { memory: Arc::new(memory), is_fresh: false }
     }
 }
 
-impl<T: Entity> Memory<T> {
+impl<T: Entity> Remembered<T> {
     /// Remembers what a read found, unless a write came between. The count is looked at after the insertion: a write
     /// that is counted later removes the entity itself.
     fn remember(&self, found: &Arc<T>, writes_before: u64) {
@@ -66,7 +65,7 @@ impl<T: Entity> Memory<T> {
             self.names.insert((tenant, found.name().clone()), id);
         }
         if self.writes.fetch_add(0, Ordering::AcqRel) != writes_before {
-            self.entities.invalidate(&(tenant, id));
+            self.entities.remove(&(tenant, id));
         }
     }
 
@@ -81,7 +80,7 @@ impl<T: Entity> Memory<T> {
         let found = self.inner.get(tenant, id).await?;
         match &found {
             Some(entity) => self.remember(entity, writes),
-            None => self.entities.invalidate(&(tenant, id)),
+            None => self.entities.remove(&(tenant, id)),
         }
         Ok(found)
     }
@@ -90,14 +89,14 @@ impl<T: Entity> Memory<T> {
 /// Forgets an entity when a write of it ends, however it ends: after an error, or when the caller stopped waiting,
 /// it may be written or not.
 struct Writing<'a, T: Entity> {
-    memory: &'a Memory<T>,
+    memory: &'a Remembered<T>,
     key: (TenantId, Uuid),
 }
 
 impl<T: Entity> Drop for Writing<'_, T> {
     fn drop(&mut self) {
         self.memory.writes.fetch_add(1, Ordering::AcqRel);
-        self.memory.entities.invalidate(&self.key);
+        self.memory.entities.remove(&self.key);
     }
 }
 
@@ -143,7 +142,7 @@ impl<T: Entity> Repository<T> for Cached<T> {
         if let Some(id) = memory.names.get(&ByName(tenant, name)) {
             match self.get(tenant, id).await? {
                 Some(entity) if entity.name() == name => return Ok(Some(entity)),
-                _ => memory.names.invalidate(&ByName(tenant, name)),
+                _ => memory.names.remove(&ByName(tenant, name)),
             }
         }
         let writes = memory.writes.load(Ordering::Acquire);

@@ -4,6 +4,7 @@
 mod aws;
 mod backoff;
 mod cached;
+mod cached_tenants;
 mod dynamo;
 mod failure;
 #[cfg(feature = "local")]
@@ -28,6 +29,7 @@ pub use aws::Initialised;
 #[cfg(feature = "aws")]
 pub use aws::{AwsBackend, AwsSettings, SecretNames};
 pub use cached::Cached;
+pub use cached_tenants::CachedTenants;
 pub use dynamo::{
     AppliedMigration, Direction, DynamoStore, LockHolder, MAX_REFERENCES, MigrationProgress, Migrations,
     PlannedMigration, TableStatus, TableVersion,

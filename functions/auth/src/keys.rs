@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
@@ -86,6 +86,12 @@ pub struct MadeKey {
     view: KeyView,
 }
 
+impl MadeKey {
+    pub(crate) fn of(key: &ApiKey, text: &SecretString, state: &AuthState) -> Self {
+        Self { key: text.expose_secret().to_owned(), view: KeyView::of(key, state) }
+    }
+}
+
 /// Make an API key
 ///
 /// Its text is in the answer only. The same request with the same `Idempotency-Key` makes no second key, and is answered
@@ -125,8 +131,7 @@ pub async fn create(
     if let Some(made) = idempotency::create(&*state.keys, &key, request.as_ref()).await? {
         return Err(text_is_gone(&made).into());
     }
-    let made = MadeKey { key: text.expose_secret().to_owned(), view: KeyView::of(&key, &state) };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Json(MadeKey::of(&key, &text, &state))))
 }
 
 /// List the API keys

@@ -6,7 +6,7 @@ use tidegate_core::{
     Name,
     budget::Limits,
     id::TenantId,
-    principal::{Role, Scope},
+    principal::{self, Role, Scope},
     quota::Quotas,
 };
 use tidegate_http::{Caller, Problem};
@@ -19,6 +19,8 @@ use crate::AuthState;
 pub struct Me {
     tenant: Name,
     tenant_id: TenantId,
+    /// The id of its API key, or `token:` and the subject of its token.
+    caller: principal::Caller,
     role: Role,
     scope: Scope,
     limits: Limits,
@@ -32,6 +34,7 @@ pub async fn me(State(state): State<AuthState>, Caller(principal): Caller) -> Re
     Ok(Json(Me {
         tenant: principal.tenant_name.clone(),
         tenant_id: principal.tenant,
+        caller: principal.caller.clone(),
         role: principal.role,
         scope: principal.scope.clone(),
         limits: principal.limits,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tidegate_core::{
     api_key::ApiKey,
-    ports::{Clock, Ids, Repository},
+    ports::{Clock, Ids, Repository, Tenants},
     query::Query,
     quota::Quotas,
     rotation::RotationRules,
     server::Server,
+    tenant::SignUp,
 };
 use tidegate_http::Authenticator;
 use tidegate_platform::Platform;
@@ -19,6 +20,10 @@ use tidegate_platform::Platform;
 pub struct AuthState {
     /// Who is calling.
     pub authenticator: Arc<Authenticator>,
+    /// Who may make a tenant beside the operator.
+    pub sign_up: SignUp,
+    /// The tenants.
+    pub tenants: Arc<dyn Tenants>,
     /// The API keys.
     pub keys: Arc<dyn Repository<ApiKey>>,
     /// The servers a key can be narrowed to.
@@ -40,6 +45,8 @@ impl AuthState {
     pub fn new(platform: &Platform) -> Self {
         Self {
             authenticator: Arc::clone(&platform.authenticator),
+            sign_up: platform.environment.sign_up,
+            tenants: Arc::clone(&platform.tenants),
             keys: Arc::clone(&platform.keys).fresh(),
             servers: Arc::clone(&platform.servers).fresh(),
             queries: Arc::clone(&platform.queries).fresh(),

@@ -12,8 +12,9 @@ use tidegate_core::{
     ErrorCode, Name, Result,
     budget::Limits,
     execution::{Execution, Outcome, Timing},
-    id::{ApiKeyId, ExecutionId, QueryId, RequestId, SourceId},
+    id::{ExecutionId, QueryId, RequestId, SourceId},
     policy::{permit_executions, permit_query},
+    principal,
     result::Truncated,
 };
 use tidegate_engine::{
@@ -42,7 +43,7 @@ pub struct ExecutionsQuery {
     query: Option<String>,
     /// Only those on this source, by name or id.
     source: Option<String>,
-    /// Only those of this API key, by name or id.
+    /// Only those of this caller: an API key by name or id, or `token:` and the subject of a token.
     principal: Option<String>,
     /// Only those that ended so: `ok`, `truncated`, `error`, or the code of an error.
     outcome: Option<String>,
@@ -87,8 +88,8 @@ pub struct ExecutionView {
     query: Option<ExecutedQuery>,
     /// The source it ran on.
     source: Referred<SourceId>,
-    /// The API key of its caller.
-    principal: Referred<ApiKeyId>,
+    /// Its caller: the id of an API key, or `token:` and the subject of a token, which has no name.
+    principal: Referred<principal::Caller>,
     /// The server it was called through; null for none.
     server: Option<Name>,
     started_at: DateTime<Utc>,
@@ -124,7 +125,7 @@ impl ExecutionView {
             request_id: execution.request,
             query: execution.query.map(|(id, revision)| ExecutedQuery { id, name: name(id.as_uuid()), revision }),
             source: Referred { id: execution.source, name: name(execution.source.as_uuid()) },
-            principal: Referred { id: execution.api_key, name: name(execution.api_key.as_uuid()) },
+            principal: Referred { name: names.of_caller(&execution.caller).cloned(), id: execution.caller },
             server: execution.server,
             started_at: execution.started_at,
             elapsed_us: execution.elapsed_us,

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use moka::sync::Cache;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value as Json, json};
 use tidegate_core::{
     Name,
     id::QueryId,
+    memory::Memory,
     parameter,
     query::{Mode, Query, QuerySpec, Revision},
     result::{Column, ColumnType},
@@ -21,18 +21,23 @@ pub(crate) const CURSOR: &str = "cursor";
 const MOST: u64 = 1_000;
 
 /// The tools of queries by version. Every change of a query makes another version, so an entry is never stale.
-pub(crate) struct Tools(Cache<(QueryId, u64), Tool>);
+pub(crate) struct Tools(Memory<(QueryId, u64), Tool>);
 
 impl Default for Tools {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self(Memory::of_entries(MOST))
     }
 }
 
 impl Tools {
     /// The tool of a query by its published revision; a copy shares the schemas.
     pub(crate) fn of_query(&self, query: &Query, published: &Revision) -> Tool {
-        self.0.get_with((query.id, query.version), || of_revision(published))
+        let key = (query.id, query.version);
+        self.0.get(&key).unwrap_or_else(|| {
+            let tool = of_revision(published);
+            self.0.insert(key, tool.clone());
+            tool
+        })
     }
 }
 

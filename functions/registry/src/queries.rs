@@ -14,7 +14,6 @@ use tidegate_core::{
     id::QueryId,
     policy::{self, Permit, WriteQueries},
     ports::{Entity, EntityKind},
-    principal,
     query::{Proof, Query, QuerySpec, Revision, Stage},
     result::Column,
     server::{Builtin, Server},
@@ -250,7 +249,6 @@ async fn checked(
 ) -> Result<(Revision, Vec<String>)> {
     let source = sources::named(state, permit.tenant(), &spec.source).await?;
     let Checked { proof, columns, warnings, .. } = state.engine.check(&spec, &source).await?;
-    let principal::Caller::ApiKey(saved_by) = permit.principal().caller;
     let revision = Revision {
         number,
         spec,
@@ -258,7 +256,7 @@ async fn checked(
         columns,
         proof,
         saved_at: state.clock.now(),
-        saved_by,
+        saved_by: permit.principal().caller.clone(),
         published_at: None,
     };
     Ok((revision, warnings))

@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
     Error, ErrorCode, Result,
-    id::ApiKeyId,
     policy::{self, ReadRegistry, WriteQueries},
     ports::{Entity, find},
+    principal,
     query::{KEPT_REVISIONS, Proof, Query, QuerySpec, Revision},
     result::Column,
 };
@@ -37,8 +37,8 @@ pub struct RevisionView {
     columns: Option<Vec<Column>>,
     proof: Proof,
     saved_at: DateTime<Utc>,
-    /// The API key that saved it.
-    saved_by: ApiKeyId,
+    /// Who saved it: the id of an API key, or `token:` and the subject of a token.
+    saved_by: principal::Caller,
     /// When it was published last; null when it never was.
     published_at: Option<DateTime<Utc>>,
 }
@@ -51,7 +51,7 @@ impl RevisionView {
             columns: revision.columns.clone(),
             proof: revision.proof,
             saved_at: revision.saved_at,
-            saved_by: revision.saved_by,
+            saved_by: revision.saved_by.clone(),
             published_at: revision.published_at,
         }
     }

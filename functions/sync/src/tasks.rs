@@ -11,9 +11,11 @@ use tidegate_core::{
     rotation::RotationRules,
     source::Source,
     task::Task,
+    trace::TARGET,
 };
 use tidegate_engine::Engine;
 use tidegate_platform::Platform;
+use tracing::{Instrument, field::Empty};
 
 use crate::{catalog_snapshots, inspect::Inspector, key_rotation, order::Order, purge, source_health};
 
@@ -67,7 +69,27 @@ impl Tasks {
     ///
     /// `InvalidRequest` when the event names none, and `Unavailable` when something of it failed; the log says what.
     pub async fn run(&self, event: &Json, deadline: Deadline) -> Result<Json> {
-        let Order { task, dry_run } = Order::of(event)?;
+        let order = Order::of(event)?;
+        // As OpenTelemetry has it ("Semantic conventions for FaaS spans").
+        let span = tracing::info_span!(
+            target: TARGET,
+            "task",
+            otel.kind = "server",
+            otel.name = order.task.as_str(),
+            otel.status_code = Empty,
+            faas.trigger = "timer",
+            "error.type" = Empty,
+        );
+        let outcome = self.execute(order, deadline).instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.code().as_str());
+        }
+        outcome
+    }
+
+    async fn execute(&self, order: Order, deadline: Deadline) -> Result<Json> {
+        let Order { task, dry_run } = order;
         match task {
             Task::SourceHealth => source_health::run(self, deadline).await.and_then(ended),
             Task::CatalogSnapshots => catalog_snapshots::run(self, deadline).await.and_then(ended),

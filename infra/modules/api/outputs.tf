@@ -16,6 +16,11 @@ output "default_url" {
   value       = var.default_endpoint ? aws_apigatewayv2_api.this.api_endpoint : null
 }
 
+output "host" {
+  description = "The host name that AWS gave the gateway."
+  value       = trimprefix(aws_apigatewayv2_api.this.api_endpoint, "https://")
+}
+
 output "access_log" {
   description = "The log group with a line for each call."
   value       = aws_cloudwatch_log_group.access.name

@@ -4,9 +4,12 @@ locals {
   parts = merge(
     {
       "deploy"              = { given = var.file.deploy, known = var.deploy }
+      "deploy.tracing"      = { given = var.file.deploy.tracing, known = var.deploy.tracing }
+      "deploy.tracing.otlp" = { given = var.file.deploy.tracing.otlp, known = var.deploy.tracing.otlp }
       "deploy.gateway"      = { given = var.file.deploy.gateway, known = var.deploy.gateway }
       "deploy.gateway.cors" = { given = var.file.deploy.gateway.cors, known = var.deploy.gateway.cors }
       "deploy.gateway.jwt"  = { given = var.file.deploy.gateway.jwt, known = var.deploy.gateway.jwt }
+      "deploy.firewall"     = { given = var.file.deploy.firewall, known = var.deploy.firewall }
       "deploy.network"      = { given = var.file.deploy.network, known = var.deploy.network }
       "deploy.cache"        = { given = var.file.deploy.cache, known = var.deploy.cache }
     },
@@ -19,5 +22,7 @@ locals {
     ]
   ])
 
-  settings = { for key, value in var.file : key => value if key != "deploy" }
+  # With a firewall the web ACL looks at callers, and functions are called by CloudFront.
+  not_settings = concat(["deploy"], var.deploy.firewall == null ? [] : ["caller_networks"])
+  settings     = { for key, value in var.file : key => value if !contains(local.not_settings, key) }
 }

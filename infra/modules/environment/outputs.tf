@@ -11,6 +11,17 @@ output "deploy" {
     condition     = var.name != "production" || var.deploy.protected
     error_message = "deploy.protected: production must be protected."
   }
+
+  precondition {
+    condition     = try(var.file.sign_up, "closed") == "closed" || var.deploy.gateway.jwt == null
+    error_message = "sign_up: closed with deploy.gateway.jwt, whose tokens name tenants: anybody could take such a name first."
+  }
+}
+
+output "callers" {
+  description = "The ranges of addresses that may call; all with none."
+  # A misspelt key is an error, and not an empty list.
+  value = tolist(try(var.file.caller_networks, { allow = [] }).allow)
 }
 
 output "settings" {

@@ -24,7 +24,14 @@ variable "deploy" {
       p95_ms      = number
     }))
     log_days = number
-    tracing  = bool
+    tracing = object({
+      x_ray = bool
+      otlp = object({
+        endpoint         = string
+        layers           = list(string)
+        collector_config = optional(string)
+      })
+    })
     gateway = object({
       domains = list(object({
         name            = string
@@ -42,6 +49,9 @@ variable "deploy" {
         issuer   = string
         audience = list(string)
       })
+    })
+    firewall = object({
+      requests_per_5_minutes = number
     })
     streaming = list(string)
     network = object({
@@ -109,8 +119,23 @@ variable "deploy" {
   }
 
   validation {
-    condition     = alltrue([for d in var.deploy.gateway.domains : can(regex("^([a-z0-9-]+\\.)+[a-z]{2,}$", d.name)) && can(regex("^arn:aws[a-z-]*:acm:${var.deploy.region}:", d.certificate_arn))])
-    error_message = "deploy.gateway.domains: lower-case host names, each with an ACM certificate of the same region."
+    condition     = var.deploy.tracing.otlp == null ? true : can(regex("^https?://[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9/._-]*)?$", var.deploy.tracing.otlp.endpoint))
+    error_message = "deploy.tracing.otlp.endpoint: an address without user, query or fragment, such as http://localhost:4318."
+  }
+
+  validation {
+    condition     = var.deploy.tracing.otlp == null ? true : length(var.deploy.tracing.otlp.layers) <= 5 && alltrue([for l in var.deploy.tracing.otlp.layers : can(regex("^arn:aws[a-z-]*:lambda:${var.deploy.region}:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", l))])
+    error_message = "deploy.tracing.otlp.layers: up to five ARNs of versions of layers in the same region."
+  }
+
+  validation {
+    condition     = try(var.deploy.tracing.otlp.collector_config, null) == null ? true : can(regex("^/opt/[A-Za-z0-9/._-]+$", var.deploy.tracing.otlp.collector_config)) && length(var.deploy.tracing.otlp.layers) > 0
+    error_message = "deploy.tracing.otlp.collector_config: a file of one of the layers, such as /opt/collector.yaml, or null."
+  }
+
+  validation {
+    condition     = alltrue([for d in var.deploy.gateway.domains : can(regex("^([a-z0-9-]+\\.)+[a-z]{2,}$", d.name)) && can(regex("^arn:aws[a-z-]*:acm:${var.deploy.firewall == null ? var.deploy.region : "us-east-1"}:", d.certificate_arn))])
+    error_message = "deploy.gateway.domains: lower-case host names, each with an ACM certificate of the same region; with a firewall, of us-east-1."
   }
 
   validation {
@@ -146,6 +171,31 @@ variable "deploy" {
   validation {
     condition     = var.deploy.gateway.jwt == null || length(var.deploy.gateway.cors.origins) == 0
     error_message = "deploy.gateway.cors.origins: none with a jwt, because browsers ask beforehand without a token."
+  }
+
+  validation {
+    condition     = var.deploy.firewall == null || length(distinct(var.deploy.gateway.domains[*].certificate_arn)) <= 1
+    error_message = "deploy.gateway.domains: with a firewall the same certificate for each, which has all their names."
+  }
+
+  validation {
+    condition     = var.deploy.firewall == null ? true : var.deploy.firewall.requests_per_5_minutes >= 10 && var.deploy.firewall.requests_per_5_minutes <= 2000000000 && floor(var.deploy.firewall.requests_per_5_minutes) == var.deploy.firewall.requests_per_5_minutes
+    error_message = "deploy.firewall.requests_per_5_minutes: a whole number from 10 to 2000000000."
+  }
+
+  validation {
+    condition     = var.deploy.firewall == null || !can(regex("^(cn|us-gov)-", var.deploy.region))
+    error_message = "deploy.firewall: null in this region, which CloudFront's firewall is not for."
+  }
+
+  validation {
+    condition     = var.deploy.firewall == null || var.deploy.gateway.default_endpoint
+    error_message = "deploy.gateway.default_endpoint: true with a firewall, which calls the gateway by it."
+  }
+
+  validation {
+    condition     = var.deploy.firewall == null || length(var.deploy.streaming) == 0
+    error_message = "deploy.streaming: [] with a firewall, which the URLs would go around."
   }
 
   validation {

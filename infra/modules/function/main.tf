@@ -16,6 +16,7 @@ resource "aws_lambda_function" "this" {
   timeout                        = var.timeout_s
   reserved_concurrent_executions = coalesce(var.concurrency, -1)
   publish                        = true
+  layers                         = var.layers
 
   environment {
     variables = var.environment

@@ -91,6 +91,12 @@ variable "tracing" {
   type        = bool
 }
 
+variable "layers" {
+  description = "The ARNs of its layers."
+  type        = list(string)
+  default     = []
+}
+
 variable "network" {
   description = "The subnets and security groups to run in; null runs outside of any VPC."
   type = object({

@@ -10,7 +10,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         height = 6
         properties = {
           title   = graph.title
-          region  = var.region
+          region  = try(graph.region, var.region)
           view    = "timeSeries"
           period  = 300
           stat    = graph.stat
@@ -62,6 +62,13 @@ locals {
           ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", var.table],
         ]
       },
+    ],
+    [
+      for firewall in var.firewall[*] : {
+        # Web ACLs of CloudFront report there.
+        title   = "Firewall: refused", stat = "Sum", region = "us-east-1"
+        metrics = [for rule in firewall.rules : ["AWS/WAFV2", "BlockedRequests", "WebACL", firewall.acl, "Rule", rule]]
+      }
     ],
   )
 }

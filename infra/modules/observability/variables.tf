@@ -45,6 +45,14 @@ variable "cache" {
   })
 }
 
+variable "firewall" {
+  description = "The web ACL and its rules, by their names in metrics; null without one."
+  type = object({
+    acl   = string
+    rules = list(string)
+  })
+}
+
 variable "key_arn" {
   description = "The KMS key that alarm messages are encrypted with."
   type        = string

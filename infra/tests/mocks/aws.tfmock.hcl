@@ -58,3 +58,19 @@ mock_resource "aws_apigatewayv2_api" {
 mock_resource "aws_elasticache_serverless_cache" {
   defaults = { endpoint = [{ address = "the-cache.serverless.euw1.cache.amazonaws.com", port = 6379 }] }
 }
+
+mock_resource "aws_cloudfront_distribution" {
+  defaults = { domain_name = "the-distribution.cloudfront.net", hosted_zone_id = "Z2FDTNDATAQYW2" }
+}
+
+mock_resource "aws_wafv2_web_acl" {
+  defaults = { arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/the-acl/1" }
+}
+
+mock_resource "aws_wafv2_ip_set" {
+  defaults = { arn = "arn:aws:wafv2:us-east-1:111122223333:global/ipset/the-set/1" }
+}
+
+mock_data "aws_ec2_managed_prefix_list" {
+  defaults = { entries = [{ cidr = "3.172.0.0/18", description = "" }, { cidr = "130.176.0.0/17", description = "" }] }
+}

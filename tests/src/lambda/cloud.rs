@@ -35,8 +35,16 @@ impl Cloud {
 
     /// A deployment with the demo tenant in it.
     pub async fn start() -> Self {
+        Self::with_tenants(&[]).await
+    }
+
+    /// The same with other tenants, which have nothing.
+    pub async fn with_tenants(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = start_on_free_port(folder.path()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        for name in names {
+            server.add_tenant(name.parse().unwrap()).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        }
         let key = server.api_key().expose_secret().to_owned();
         server.stop().await.unwrap_or_else(|failure| panic!("{failure:?}"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

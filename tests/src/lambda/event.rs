@@ -63,6 +63,12 @@ impl Event {
         self.header("authorization", &format!("Bearer {key}"))
     }
 
+    /// The same request by whom a token names, which the gateway has verified.
+    #[must_use]
+    pub fn token(self, text: &str, claims: &Json) -> Self {
+        self.key(text).with("/requestContext/authorizer", json!({"jwt": {"claims": claims, "scopes": null}}))
+    }
+
     /// The same request with a body that is text.
     #[must_use]
     pub fn body(self, text: impl fmt::Display) -> Self {

@@ -97,7 +97,7 @@ async fn the_record_of_a_call_that_was_ended_is_written_before_its_answer_leaves
     platform.clock = Arc::new(HourAhead);
     let engine = platform.hosted_engine().unwrap();
     let router = tidegate_execute::router(ExecuteState::new(&platform, engine));
-    let router = edge::layered(router, Arc::clone(&platform.ids));
+    let router = edge::layered(router, Arc::clone(&platform.ids), &platform.environment.caller_networks);
 
     let body = json!({"source": "flights", "sql": ENDLESS}).to_string();
     let mut request = Request::post("/v1/execute/raw").header("authorization", key);

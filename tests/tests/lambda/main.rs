@@ -6,6 +6,8 @@ mod events;
 mod faults;
 mod sessions;
 mod streams;
+mod tokens;
+mod traces;
 
 use serde_json::{Value as Json, json};
 use tests::lambda::{Cloud, Event};
@@ -14,6 +16,7 @@ const AUTH: &str = env!("CARGO_BIN_EXE_function-auth");
 const EXECUTE: &str = env!("CARGO_BIN_EXE_function-execute");
 const MCP: &str = env!("CARGO_BIN_EXE_function-mcp");
 const REGISTRY: &str = env!("CARGO_BIN_EXE_function-registry");
+const SYNC: &str = env!("CARGO_BIN_EXE_function-sync");
 
 /// A call that runs SQL on the demo's data.
 fn raw(cloud: &Cloud, sql: &str) -> Event {

@@ -39,11 +39,7 @@ pub(super) async fn run(command: TenantsCommand) -> Result<(), Failure> {
 
 async fn create(TenantArguments { name, store }: TenantArguments) -> Result<(), Failure> {
     let platform = platform(&store).await?;
-    let tenant = owner::make_tenant(&platform, name).await?;
-    let key = owner::make_key(&platform, &tenant).await.inspect_err(|_| {
-        let name = &tenant.name;
-        terminal::note(format_args!("the tenant is made but has no key: `tidegate tenants key {name}` makes one"));
-    })?;
+    let (tenant, key) = owner::make_tenant(&platform, name).await?;
     print_key("made the tenant", &tenant, &key)
 }
 

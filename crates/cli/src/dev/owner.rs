@@ -21,9 +21,9 @@ pub(super) struct OwnerKey {
 
 /// The owner's key: the one that was written down, as long as it works, or else a new one.
 pub(super) async fn ensure(platform: &Platform, folder: &Path) -> Result<OwnerKey> {
-    let tenant = match platform.tenants.find(&TENANT.parse()?).await? {
-        Some(tenant) => tenant,
-        None => make_tenant(platform, TENANT.parse()?).await?,
+    let Some(tenant) = platform.tenants.find(&TENANT.parse()?).await? else {
+        let (_, key) = make_tenant(platform, TENANT.parse()?).await?;
+        return Ok(OwnerKey { key, is_new: true });
     };
     if let Some(record) = Record::read(folder)
         && works(platform, tenant.id, &record.api_key).await?

@@ -47,7 +47,8 @@ impl LocalPlatform {
             .functions()?
             .merge(health::router(self.platform.health.clone()))
             .merge(openapi::router(&document()).map_err(Error::internal)?);
-        Ok(edge::layered(router, Arc::clone(&self.platform.ids)))
+        let callers = &self.platform.environment.caller_networks;
+        Ok(edge::layered(router, Arc::clone(&self.platform.ids), callers))
     }
 
     fn functions(&self) -> Result<Router> {

@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Query, QuerySpec};
-use crate::{
-    id::{ApiKeyId, SourceId},
-    result::Column,
-};
+use crate::{id::SourceId, principal::Caller, result::Column};
 
 /// How many of the newest revisions of a query are kept. The published one is kept however old it is.
 pub const KEPT_REVISIONS: u64 = 50;
@@ -41,8 +38,8 @@ pub struct Revision {
     pub proof: Proof,
     /// When it was saved.
     pub saved_at: DateTime<Utc>,
-    /// The API key that saved it.
-    pub saved_by: ApiKeyId,
+    /// Who saved it.
+    pub saved_by: Caller,
     /// When it was published last; none when it never was.
     pub published_at: Option<DateTime<Utc>>,
 }
@@ -128,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        id::{QueryId, TenantId},
+        id::{ApiKeyId, QueryId, TenantId},
         ports::Entity,
     };
 
@@ -143,7 +140,7 @@ mod tests {
             columns: None,
             proof: Proof::Described,
             saved_at: moment(number),
-            saved_by: ApiKeyId::from_uuid(Uuid::nil()),
+            saved_by: Caller::ApiKey(ApiKeyId::from_uuid(Uuid::nil())),
             published_at: None,
         }
     }

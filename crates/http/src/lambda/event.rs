@@ -5,6 +5,7 @@
 use std::{
     borrow::Cow,
     fmt::{self, Write},
+    net::IpAddr,
 };
 
 use axum::{
@@ -20,7 +21,10 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
 };
+use serde_json::{Map, Value as Json};
 use tidegate_core::{Error, Result};
+
+use crate::principal::VerifiedClaims;
 
 /// The stage of an HTTP API that does not show in paths.
 const DEFAULT_STAGE: &str = "$default";
@@ -48,11 +52,27 @@ struct EventContext {
     domain_name: Option<String>,
     stage: Option<String>,
     http: EventHttp,
+    /// What the gateway found out about the caller. No client can write here.
+    authorizer: Option<Authorizer>,
 }
 
 #[derive(Debug, Deserialize)]
+struct Authorizer {
+    /// There when it checked a token.
+    jwt: Option<JwtAuthorizer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JwtAuthorizer {
+    #[serde(default)]
+    claims: Map<String, Json>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct EventHttp {
     method: String,
+    source_ip: Option<IpAddr>,
 }
 
 impl Event {
@@ -61,9 +81,16 @@ impl Event {
         self.request_context.domain_name.as_ref().is_some_and(|name| name.contains(".lambda-url."))
     }
 
+    /// The address at the other end of the connection to the gateway.
+    pub(super) fn source_address(&self) -> Option<IpAddr> {
+        self.request_context.http.source_ip
+    }
+
     /// The request, without what paths begin with that is not the router's. `Internal` when the event is malformed.
-    pub(super) fn into_request(self, base_paths: &[String]) -> Result<Request> {
-        let EventContext { domain_name, stage, http } = self.request_context;
+    pub(super) fn into_request(mut self, base_paths: &[String]) -> Result<Request> {
+        // Before a function URL stands nothing that checks tokens.
+        let authorizer = self.request_context.authorizer.take().filter(|_| !self.is_of_url());
+        let EventContext { domain_name, stage, http, .. } = self.request_context;
         // A stage other than the default one begins the path, and a base path of a custom domain comes before it.
         let stage = stage.filter(|stage| stage != DEFAULT_STAGE).map(|stage| format!("/{stage}"));
         let path = base_paths.iter().chain(&stage).fold(&*self.raw_path, |path, prefix| without(path, prefix));
@@ -84,6 +111,9 @@ impl Event {
             headers.extend(value.and_then(|value| HeaderValue::try_from(value).ok()).map(|value| (name, value)));
         }
         *request.headers_mut() = headers;
+        if let Some(JwtAuthorizer { claims }) = authorizer.and_then(|it| it.jwt) {
+            request.extensions_mut().insert(VerifiedClaims(claims));
+        }
         Ok(request)
     }
 }
@@ -197,7 +227,7 @@ fn push_encoded(target: &mut String, text: &str, allowed: &[u8]) {
 #[cfg(test)]
 mod tests {
     use axum::{body::to_bytes, http::header};
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -283,8 +313,53 @@ mod tests {
     }
 
     #[test]
+    fn the_source_address_is_that_of_the_connection() {
+        let headers = json!({"x-forwarded-for": "198.51.100.1", "forwarded": "for=198.51.100.1"});
+        for (http, expected) in [
+            (json!({"method": "GET", "sourceIp": "192.0.2.1"}), Some("192.0.2.1")),
+            (json!({"method": "GET", "sourceIp": "2001:db8::1"}), Some("2001:db8::1")),
+            (json!({"method": "GET", "sourceIp": null}), None),
+            (json!({"method": "GET"}), None),
+        ] {
+            let event = event(json!({"headers": headers, "requestContext": {"http": http}}));
+            assert_eq!(event.source_address(), expected.map(|address| address.parse().unwrap()));
+        }
+    }
+
+    #[test]
     fn an_event_without_a_host_has_its_domain() {
         assert_eq!(request(json!({})).headers()[HOST], "api.example.com");
+    }
+
+    #[test]
+    fn what_the_gateway_verified_of_a_token_is_there() {
+        let claims = json!({"sub": "auth0|1", "groups": "[a b]", "exp": 1_795_172_400});
+        let context = json!({"http": {"method": "GET"}, "authorizer": {"jwt": {"claims": claims, "scopes": null}}});
+        let request = request(json!({"requestContext": context}));
+        let claims = request.extensions().get::<VerifiedClaims>().unwrap();
+        let texts = ["sub", "groups", "exp", "iss"].map(|name| claims.text(name));
+        assert_eq!(texts, [Some("auth0|1"), Some("[a b]"), None, None]);
+    }
+
+    #[test]
+    fn nothing_but_the_gateway_of_an_http_api_makes_claims() {
+        let claims = json!({"jwt": {"claims": {"sub": "1", "tidegate_tenant": "demo", "tidegate_role": "owner"}}});
+        let context = |authorizer: &Json| json!({"http": {"method": "GET"}, "authorizer": authorizer});
+        let with_authorizer = |authorizer| json!({"requestContext": context(&authorizer)});
+        let mut over_url = context(&claims);
+        over_url["domainName"] = json!("abc.lambda-url.eu-west-1.on.aws");
+        for with in [
+            json!({"headers": {"authorizer": claims.to_string(), "x-amzn-request-context": context(&claims).to_string()}}),
+            json!({"rawQueryString": "requestContext.authorizer.jwt.claims.sub=1", "authorizer": claims}),
+            json!({"body": json!({"requestContext": context(&claims)}).to_string()}),
+            json!({"requestContext": over_url}),
+            with_authorizer(Json::Null),
+            with_authorizer(json!({})),
+            with_authorizer(json!({"iam": {"accessKey": "1"}})),
+            with_authorizer(json!({"lambda": claims})),
+        ] {
+            assert!(request(with.clone()).extensions().get::<VerifiedClaims>().is_none(), "{with}");
+        }
     }
 
     #[test]

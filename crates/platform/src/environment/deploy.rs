@@ -30,10 +30,14 @@ pub struct Deploy {
     pub functions: Functions,
     /// How many days logs stay: one of the numbers that CloudWatch Logs knows, such as 14.
     pub log_days: u16,
-    /// Whether X-Ray traces the functions.
-    pub tracing: bool,
+    /// What records the calls of the functions.
+    pub tracing: Tracing,
     /// The gateway.
     pub gateway: Gateway,
+    /// A firewall before the gateway; none for a gateway that callers reach directly.
+    #[serde(deserialize_with = "required")]
+    #[schema(required)]
+    pub firewall: Option<Firewall>,
     /// The functions that also have a URL which streams.
     pub streaming: Vec<Streaming>,
     /// The network that the functions reach databases through; none for the internet.
@@ -110,13 +114,40 @@ pub struct Function {
     pub p95_ms: u32,
 }
 
+/// What records the calls of the functions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tracing {
+    /// Whether AWS X-Ray does.
+    pub x_ray: bool,
+    /// The collector that the functions send spans to; none when they make none.
+    #[serde(deserialize_with = "required")]
+    #[schema(required)]
+    pub otlp: Option<Otlp>,
+}
+
+/// A collector of spans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// Its address without a signal's path: `http://localhost:4318` for one that a layer brings.
+    #[schema(example = "http://localhost:4318")]
+    pub endpoint: String,
+    /// The Lambda layers that every function has, such as one with a collector, by ARN.
+    #[schema(max_items = 5)]
+    pub layers: Vec<String>,
+    /// The file of a layer with the configuration of its collector; none for the collector's own.
+    #[serde(default)]
+    pub collector_config: Option<String>,
+}
+
 /// The gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
     /// The names it answers to, beside its own.
     pub domains: Vec<Domain>,
-    /// Whether it answers to its own name.
+    /// Whether it answers to its own name; a firewall calls it by that.
     pub default_endpoint: bool,
     /// The steady rate of calls that it lets through.
     pub requests_per_second: f64,
@@ -136,7 +167,7 @@ pub struct Gateway {
 pub struct Domain {
     /// The host name.
     pub name: String,
-    /// Its certificate in the same region.
+    /// Its certificate, in the same region; with a firewall in us-east-1, and the same for every name.
     pub certificate_arn: String,
     /// The Route 53 zone to write its record in; none when that is done elsewhere.
     #[serde(default)]
@@ -162,6 +193,15 @@ pub struct Jwt {
     pub issuer: String,
     /// Whom they are for.
     pub audience: Vec<String>,
+}
+
+/// A distribution of CloudFront with a web ACL of AWS WAF, which callers go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Firewall {
+    /// The most calls in five minutes from one address.
+    #[schema(minimum = 10, maximum = 2_000_000_000)]
+    pub requests_per_5_minutes: u32,
 }
 
 /// A function that can stream.

@@ -44,7 +44,7 @@ const fn variable(reader: Reader, name: &'static str, default: Absence, meaning:
 }
 
 /// Every one, in the order of `docs/reference/configuration.md`.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: [Variable; 22] = [
     variable(
         Reader::Both,
         "TIDEGATE_LOG",
@@ -117,6 +117,13 @@ pub const VARIABLES: [Variable; 20] = [
         "the address of an emulator to use in place of AWS",
     ),
     variable(
+        Reader::Both,
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        Absence::Default("none are sent"),
+        "the address of an OpenTelemetry collector that spans are sent to; read by what was built with the feature `otlp`",
+    ),
+    variable(Reader::Both, "OTEL_SERVICE_NAME", Absence::Default("tidegate"), "the name that the spans come by"),
+    variable(
         Command,
         "TIDEGATE_MASTER_KEY",
         Absence::Default("a file in the data folder"),
@@ -179,8 +186,9 @@ mod tests {
     #[test]
     fn the_reference_lists_every_variable_as_it_is() {
         let page = fs::read_to_string(root().join("docs/reference/configuration.md")).unwrap();
-        let rows =
-            page.lines().filter(|line| ["| `TIDEGATE_", "| `AWS_", "| `NO_"].iter().any(|it| line.starts_with(it)));
+        let rows = page
+            .lines()
+            .filter(|line| ["| `TIDEGATE_", "| `AWS_", "| `OTEL_", "| `NO_"].iter().any(|it| line.starts_with(it)));
         let expected = VARIABLES.map(|Variable { name, reader, default, meaning }| {
             format!("| `{name}` | {reader} | {default} | {meaning} |")
         });
@@ -208,7 +216,8 @@ mod tests {
             } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("environment/variables.rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 let is_variable = |text: &&str| {
-                    let is_ours = ["TIDEGATE_", "AWS_"].iter().any(|it| text.starts_with(it)) || *text == "NO_COLOR";
+                    let is_ours =
+                        ["TIDEGATE_", "AWS_", "OTEL_"].iter().any(|it| text.starts_with(it)) || *text == "NO_COLOR";
                     is_ours
                         && !text.starts_with("TIDEGATE_TEST_")
                         && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')

@@ -226,7 +226,7 @@ enum Note {
 
 impl DynamoStore {
     /// What makes an entity: itself, its name, its notes of use, and its revisions.
-    fn creation<T: Entity>(&self, entity: &T) -> Result<Vec<TransactWriteItem>> {
+    pub(super) fn creation<T: Entity>(&self, entity: &T) -> Result<Vec<TransactWriteItem>> {
         let references = references(entity)?;
         let put = Put::builder()
             .table_name(&*self.table)

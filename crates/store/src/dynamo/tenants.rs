@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
+    api_key::ApiKey,
     ports::{Page, Tenants},
     tenant::Tenant,
 };
@@ -14,9 +15,9 @@ use crate::failure::incomplete;
 
 #[async_trait]
 impl Tenants for DynamoStore {
-    async fn create(&self, tenant: &Tenant) -> Result<()> {
+    async fn create(&self, tenant: &Tenant, first_key: &ApiKey) -> Result<()> {
         let doc = encode(tenant)?;
-        let mut actions = Vec::with_capacity(2);
+        let mut actions = self.creation(first_key)?;
         for key in [keys::tenant(&tenant.name), keys::listed_tenant(tenant.id.as_uuid())] {
             let put = Put::builder()
                 .table_name(&*self.table)

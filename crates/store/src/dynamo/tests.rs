@@ -8,8 +8,11 @@ use std::sync::{
 use serde_json::{Value, json};
 use tidegate_core::{
     ErrorCode,
-    id::TenantId,
+    api_key::ApiKey,
+    budget::Limits,
+    id::{ApiKeyId, TenantId},
     ports::{Repository, Tenants},
+    principal::{Role, Scope},
     source::Source,
     tenant::Tenant,
 };
@@ -28,6 +31,25 @@ fn tenant() -> Tenant {
         name: "acme".parse().unwrap(),
         created_at: chrono::DateTime::UNIX_EPOCH,
     }
+}
+
+/// Makes a tenant with a first key.
+pub(super) async fn make_tenant(store: &DynamoStore, tenant: &Tenant) -> Result<()> {
+    let key = ApiKey {
+        id: ApiKeyId::from_uuid(Uuid::now_v7()),
+        tenant: tenant.id,
+        tenant_name: tenant.name.clone(),
+        name: "owner".parse().unwrap(),
+        secret_hash: "0".repeat(64),
+        role: Role::Owner,
+        scope: Scope::default(),
+        limits: Limits::default(),
+        expires_at: None,
+        revoked_at: None,
+        version: 1,
+        created_at: tenant.created_at,
+    };
+    Tenants::create(store, tenant, &key).await
 }
 
 fn cancelled(code: &str) -> (u16, Value) {
@@ -102,14 +124,14 @@ async fn a_transaction_that_collides_is_repeated() {
         _ => (200, json!({})),
     })
     .await;
-    Tenants::create(&store(&server), &tenant()).await.unwrap();
+    make_tenant(&store(&server), &tenant()).await.unwrap();
     assert_eq!(server.calls().len(), 4);
 }
 
 #[tokio::test]
 async fn a_transaction_that_keeps_colliding_is_given_up() {
     let server = StandIn::new(|_, _| cancelled("TransactionConflict")).await;
-    let error = Tenants::create(&store(&server), &tenant()).await.unwrap_err();
+    let error = make_tenant(&store(&server), &tenant()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert_eq!(server.calls().len(), crate::backoff::ATTEMPTS as usize);
 }
@@ -124,7 +146,7 @@ async fn a_lost_answer_does_not_make_a_second_transaction() {
         if tokens.len() == 1 { (500, json!({})) } else { (200, json!({})) }
     })
     .await;
-    Tenants::create(&store(&server), &tenant()).await.unwrap();
+    make_tenant(&store(&server), &tenant()).await.unwrap();
     let tokens = tokens.lock().unwrap();
     assert_eq!(tokens.len(), 2);
     assert_eq!(tokens[0], tokens[1]);
@@ -146,12 +168,12 @@ async fn items_that_stay_unprocessed_are_written_again() {
 }
 
 fn execution(tenant: TenantId) -> tidegate_core::execution::Execution {
-    use tidegate_core::id::{ApiKeyId, ExecutionId, SourceId};
+    use tidegate_core::id::{ExecutionId, SourceId};
     tidegate_core::execution::Execution {
         id: ExecutionId::from_uuid(Uuid::now_v7()),
         tenant,
         request: None,
-        api_key: ApiKeyId::from_uuid(Uuid::now_v7()),
+        caller: tidegate_core::principal::Caller::ApiKey(ApiKeyId::from_uuid(Uuid::now_v7())),
         query: None,
         server: None,
         source: SourceId::from_uuid(Uuid::now_v7()),

@@ -13,10 +13,11 @@ use tidegate_core::{
     api_key::ApiKey,
     id::TenantId,
     idempotency::IdempotentRequest,
-    ports::{self, Entity, Reference, Repository, Revisions, Vault},
+    ports::{self, Entity, MAX_PAGE, Reference, Repository, Revisions, Vault},
     query::Query,
     server::Server,
     source::{SecretRef, Source},
+    tenant::Tenant,
 };
 use tidegate_store::LocalBackend;
 use uuid::Uuid;
@@ -94,6 +95,22 @@ async fn check(folder: &Path, tenant: TenantId, acknowledged: &HashMap<Uuid, Str
     consistent::<Server>(&local.store, tenant, &mut needed, &mut noted).await;
     consistent::<ApiKey>(&local.store, tenant, &mut needed, &mut noted).await;
     assert_eq!(noted, needed, "what is used and what is noted as used");
+    check_tenants(&local.store, &local.store).await;
+}
+
+/// Every tenant has its name, its place in the directory and its first key.
+async fn check_tenants(store: &dyn ports::Tenants, keys: &dyn Repository<ApiKey>) {
+    let (mut page, mut count) = (store.page(None, MAX_PAGE).await.unwrap(), 0);
+    loop {
+        for tenant in &page.items {
+            assert_eq!(store.find(&tenant.name).await.unwrap().as_ref(), Some(&**tenant));
+            assert_eq!(consistent::<ApiKey>(keys, tenant.id, &mut Uses::new(), &mut Uses::new()).await.len(), 1);
+            count += 1;
+        }
+        let Some(next) = page.next else { break };
+        page = store.page(Some(next), MAX_PAGE).await.unwrap();
+    }
+    assert!(count > 0, "no tenant was made");
 }
 
 /// Who needs what: what is needed first, then who needs it.
@@ -148,9 +165,13 @@ async fn the_child_writes_until_it_is_killed() {
     }
 }
 
-/// Makes, changes and deletes one of every kind.
+/// Makes, changes and deletes one of every kind, and makes a tenant.
 async fn come_and_go(local: &LocalBackend, tenant: TenantId, number: usize) {
     let name = format!("passing-{}-{number}", std::process::id());
+    let made = TenantId::from_uuid(Uuid::now_v7());
+    let first_key = api_key(made, "owner");
+    let made = Tenant { id: made, name: name.parse().unwrap(), created_at: first_key.created_at };
+    ports::Tenants::create(&local.store, &made, &first_key).await.unwrap();
     let mut source = source(tenant, &name);
     let secret = secret_reference(tenant, source.id());
     local.vault.put(&secret, &SecretString::from("pw")).await.unwrap();

@@ -106,7 +106,7 @@ async fn a_filter_holds_for_every_page() {
     assert_eq!(count(outcome("truncated")).await, 3);
     assert_eq!(count(outcome("ok")).await, 234);
     let one = &executions[100];
-    assert_eq!(count(ExecutionFilter { api_key: Some(one.api_key), ..ExecutionFilter::default() }).await, 1);
+    assert_eq!(count(ExecutionFilter { caller: Some(one.caller.clone()), ..ExecutionFilter::default() }).await, 1);
     assert_eq!(count(ExecutionFilter { source: Some(one.source), ..ExecutionFilter::default() }).await, 1);
 
     let (from, to) = (executions[150].ended_at(), executions[50].ended_at());

@@ -210,6 +210,7 @@ struct Things {
     /// The query with a draft beside what runs.
     saved: Query,
     server: Server,
+    owner_key: ApiKey,
     key: ApiKey,
     executions: Vec<Execution>,
 }
@@ -225,6 +226,7 @@ impl Things {
             tenant: Tenant { id, name: "acme".parse().unwrap(), created_at: now },
             request: IdempotentRequest { key: "key".to_owned(), fingerprint: "all of it".to_owned(), at: now },
             server: server(id, "desk", [query.id]),
+            owner_key: api_key(id, "owner"),
             key: api_key(id, "app"),
             executions: (0..3).map(|_| execution(id)).collect(),
             saved: query.with_draft(revision(2, "late", &other)),
@@ -277,7 +279,7 @@ impl Step {
         let replaced = || Source { version: 2, description: "of 2020".to_owned(), ..source.clone() };
         let without = || Server { version: 2, query_ids: vec![], ..server.clone() };
         match self {
-            Self::MakeTenant => ports::Tenants::create(store, &things.tenant).await,
+            Self::MakeTenant => ports::Tenants::create(store, &things.tenant, &things.owner_key).await,
             Self::CreateSource => store.create(source).await,
             Self::CreateSourceOnce => {
                 assert!(store.create_once(&things.other, &things.request).await?.is_none());

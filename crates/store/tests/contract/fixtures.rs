@@ -12,7 +12,7 @@ use tidegate_core::{
     execution::{Execution, ExecutionFilter, Timing},
     id::{ApiKeyId, ExecutionId, QueryId, ServerId, SourceId, TenantId},
     ports::{Entity, Executions},
-    principal::{Role, Scope},
+    principal::{Caller, Role, Scope},
     query::{Mode, Proof, Query, QuerySpec, Revision, Stage},
     server::{Server, ServerSpec},
     source::{Connection, Source, SqliteFile},
@@ -96,7 +96,7 @@ pub(crate) fn revision(number: u64, name: &str, source: &Source) -> Revision {
         columns: None,
         proof: Proof::Described,
         saved_at: moment(),
-        saved_by: ApiKeyId::from_uuid(Uuid::now_v7()),
+        saved_by: Caller::ApiKey(ApiKeyId::from_uuid(Uuid::now_v7())),
         published_at: None,
     }
 }
@@ -163,7 +163,7 @@ pub(crate) fn execution(tenant: TenantId) -> Execution {
         id: ExecutionId::from_uuid(Uuid::now_v7()),
         tenant,
         request: None,
-        api_key: ApiKeyId::from_uuid(Uuid::now_v7()),
+        caller: Caller::ApiKey(ApiKeyId::from_uuid(Uuid::now_v7())),
         query: Some((QueryId::from_uuid(Uuid::now_v7()), 3)),
         server: Some("desk".parse().unwrap()),
         source: SourceId::from_uuid(Uuid::now_v7()),

@@ -1,11 +1,18 @@
 //! Tenants, on the same stores as the contract of repositories.
 
+use std::sync::Arc;
+
 use chrono::Utc;
-use tidegate_core::{ErrorCode, Name, ports::Tenants, tenant::Tenant};
+use tidegate_core::{
+    ErrorCode, Name,
+    api_key::ApiKey,
+    ports::{self, Tenants},
+    tenant::Tenant,
+};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fixtures::{TestStore, tenant};
+use crate::fixtures::{TestStore, api_key, tenant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_name_is_unique() {
@@ -16,12 +23,32 @@ async fn a_tenant_name_is_unique() {
     let mut creates = JoinSet::new();
     for _ in 0..10 {
         let (store, tenant) = (test.store.clone(), made());
-        creates.spawn(async move { (tenant.clone(), store.create(&tenant).await) });
+        let key = api_key(tenant.id, "owner");
+        creates.spawn(async move { (tenant.clone(), store.create(&tenant, &key).await) });
     }
     let (won, lost): (Vec<_>, Vec<_>) = creates.join_all().await.into_iter().partition(|(_, result)| result.is_ok());
     assert_eq!(won.len(), 1);
-    assert!(lost.into_iter().all(|(_, result)| result.unwrap_err().code() == ErrorCode::AlreadyExists));
+    assert!(lost.iter().all(|(_, result)| result.as_ref().unwrap_err().code() == ErrorCode::AlreadyExists));
     assert_eq!(test.store.find(&name).await.unwrap(), Some(won[0].0.clone()));
+    for (lost, _) in lost {
+        assert!(keys(&test, &lost).await.is_empty(), "a key of no tenant");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_comes_with_its_first_key() {
+    let test = TestStore::open().await;
+    let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now() };
+    let key = api_key(made.id, "owner");
+    test.store.create(&made, &key).await.unwrap();
+    let named: Option<Arc<ApiKey>> = ports::Repository::find(&test.store, made.id, &key.name).await.unwrap();
+    assert_eq!(*named.unwrap(), key);
+    assert_eq!(keys(&test, &made).await, [key]);
+    assert_eq!(ports::Repository::<ApiKey>::count(&test.store, made.id, 10).await.unwrap(), 1);
+}
+
+async fn keys(test: &TestStore, tenant: &Tenant) -> Vec<ApiKey> {
+    ports::all(&test.store, tenant.id).await.unwrap().into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
 #[tokio::test]
@@ -30,7 +57,7 @@ async fn tenants_are_listed_page_by_page_in_the_order_of_making() {
     let mut made = Vec::new();
     for number in 0..5 {
         let made_now = Tenant { id: tenant(), name: format!("t{number}").parse().unwrap(), created_at: Utc::now() };
-        test.store.create(&made_now).await.unwrap();
+        test.store.create(&made_now, &api_key(made_now.id, "owner")).await.unwrap();
         made.push(made_now);
     }
     let (mut listed, mut pages, mut after) = (Vec::new(), Vec::new(), None);
@@ -51,7 +78,7 @@ async fn a_tenant_whose_name_is_taken_is_not_listed() {
     let test = TestStore::open().await;
     for _ in 0..2 {
         let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now() };
-        let _ = test.store.create(&made).await;
+        let _ = test.store.create(&made, &api_key(made.id, "owner")).await;
     }
     assert_eq!(test.store.page(None, 10).await.unwrap().items.len(), 1);
 }

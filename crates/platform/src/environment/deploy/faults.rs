@@ -1,18 +1,24 @@
 //! What is wrong with the values of a deployment. `infra/modules/environment` checks the same.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use tidegate_core::error::Fault;
 
-use super::Deploy;
+use super::{Deploy, Otlp};
 
 /// The retentions that CloudWatch Logs knows, in days (CloudWatch Logs API, `PutRetentionPolicy`).
 const LOG_DAYS: [u16; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 /// The longest that a function behind the gateway may take, in seconds: the gateway waits for 30.
 const GATEWAY_LIMIT_S: u16 = 29;
+/// Where CloudFront has its certificates (CloudFront Developer Guide, "Requirements for using SSL/TLS certificates").
+const CLOUDFRONT_REGION: &str = "us-east-1";
+/// What AWS WAF can count to for one address (AWS WAF Developer Guide, "Rate-based rule high-level settings").
+const RATE_LIMITS: RangeInclusive<u32> = 10..=2_000_000_000;
 /// The longest that any function may take, in seconds (AWS Lambda quotas).
 const LAMBDA_LIMIT_S: u16 = 900;
+/// The most layers of a function (AWS Lambda quotas).
+const MOST_LAYERS: usize = 5;
 
 impl Deploy {
     /// What is wrong with the values, each with its key in the file.
@@ -40,14 +46,32 @@ impl Deploy {
             let is_before = (1..=most).contains(&function.p95_ms);
             expect(is_before, &place("p95_ms"), "more than 0, and no more than the timeout");
         }
+        if let Some(Otlp { endpoint, layers, collector_config }) = &self.tracing.otlp {
+            let message = "an address without user, query or fragment, such as http://localhost:4318";
+            expect(is_collector(endpoint), "tracing.otlp.endpoint", message);
+            expect(layers.len() <= MOST_LAYERS, "tracing.otlp.layers", "5 at most");
+            for (index, layer) in layers.iter().enumerate() {
+                let place = format!("tracing.otlp.layers[{index}]");
+                expect(is_layer(layer, &self.region), &place, "the ARN of a version of a layer in the same region");
+            }
+            let is_file = collector_config.as_deref().is_none_or(|path| is_of_layer(path) && !layers.is_empty());
+            let message = "a file of one of the layers, such as /opt/collector.yaml, or null";
+            expect(is_file, "tracing.otlp.collector_config", message);
+        }
         let gateway = &self.gateway;
         for (index, domain) in gateway.domains.iter().enumerate() {
             let place = |key: &str| format!("gateway.domains[{index}].{key}");
             expect(is_host(&domain.name), &place("name"), "a lower-case host name, such as api.example.com");
             let is_first = gateway.domains.iter().take(index).all(|before| before.name != domain.name);
             expect(is_first, &place("name"), "a name that no other domain has");
-            let is_here = is_certificate(&domain.certificate_arn, &self.region);
-            expect(is_here, &place("certificate_arn"), "the ARN of an ACM certificate of the same region");
+            let (region, message) = match &self.firewall {
+                None => (&*self.region, "the ARN of an ACM certificate of the same region"),
+                Some(_) => (CLOUDFRONT_REGION, "with a firewall the ARN of an ACM certificate of us-east-1"),
+            };
+            expect(is_certificate(&domain.certificate_arn, region), &place("certificate_arn"), message);
+            let is_shared = gateway.domains.first().is_none_or(|it| it.certificate_arn == domain.certificate_arn);
+            let message = "with a firewall the same for every domain: one certificate that has all their names";
+            expect(is_shared || self.firewall.is_none(), &place("certificate_arn"), message);
         }
         let has_address = gateway.default_endpoint || !gateway.domains.is_empty();
         expect(has_address, "gateway.default_endpoint", "true unless there is a domain: otherwise there is no address");
@@ -64,6 +88,15 @@ impl Deploy {
             expect(!jwt.audience.is_empty(), "gateway.jwt.audience", "a list of at least one");
             let has_no_pages = gateway.cors.origins.is_empty();
             expect(has_no_pages, "gateway.cors.origins", "none with a jwt: browsers ask beforehand without a token");
+        }
+        if let Some(firewall) = &self.firewall {
+            let is_known = RATE_LIMITS.contains(&firewall.requests_per_5_minutes);
+            expect(is_known, "firewall.requests_per_5_minutes", "10 to 2000000000");
+            let is_global = !["cn-", "us-gov-"].iter().any(|partition| self.region.starts_with(partition));
+            expect(is_global, "firewall", "null in this region, which CloudFront's firewall is not for");
+            let is_reached = gateway.default_endpoint;
+            expect(is_reached, "gateway.default_endpoint", "true with a firewall, which calls the gateway by it");
+            expect(self.streaming.is_empty(), "streaming", "[] with a firewall, which the URLs would go around");
         }
         if let Some(network) = &self.network {
             let is_one = network.cidr.is_some() == network.subnets.is_empty();
@@ -121,6 +154,37 @@ fn is_certificate(arn: &str, region: &str) -> bool {
         let is_partition = partition.chars().all(|it| it.is_ascii_lowercase() || it == '-');
         is_partition && rest.strip_prefix(region).is_some_and(|rest| rest.starts_with(':'))
     })
+}
+
+fn is_collector(text: &str) -> bool {
+    let place = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    place.is_some_and(|place| {
+        let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+        let is_plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || ".-".contains(it);
+        let is_port = !port.is_empty() && port.chars().all(|it| it.is_ascii_digit());
+        let is_path = path.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it));
+        !host.is_empty() && host.chars().all(is_plain) && is_port && is_path
+    })
+}
+
+fn is_layer(arn: &str, region: &str) -> bool {
+    let is_partition = |text: &str| text.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_digit());
+    let is_account = |text: &str| text.len() == 12 && is_number(text);
+    let is_name =
+        |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
+    let Some(arn) = arn.strip_prefix("arn:aws") else { return false };
+    matches!(
+        *arn.split(':').collect::<Vec<_>>(),
+        [partition, "lambda", of, account, "layer", name, version]
+            if is_partition(partition) && of == region && is_account(account) && is_name(name) && is_number(version)
+    )
+}
+
+fn is_of_layer(path: &str) -> bool {
+    let file = path.strip_prefix("/opt/");
+    file.is_some_and(|it| !it.is_empty() && it.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it)))
 }
 
 fn is_origin(text: &str) -> bool {

@@ -14,6 +14,18 @@ fn read(name: &str) -> String {
 /// Neither a network nor a cache, as the files have it.
 const NOTHING: &str = "network: null\n  cache: null";
 
+/// Traces as the file has them.
+const NO_TRACES: &str = "tracing: {x_ray: true, otlp: null}";
+
+const LAYER: &str = "'arn:aws:lambda:eu-west-1:111122223333:layer:collector:2'";
+
+/// Traces that go to a collector.
+fn collector(endpoint: &str, layers: &str, config: &str) -> String {
+    format!(
+        "tracing: {{x_ray: true, otlp: {{endpoint: '{endpoint}', layers: [{layers}], collector_config: {config}}}}}"
+    )
+}
+
 /// What is said about a text: the fault of its form, or the keys of the values that are wrong.
 fn refusals(text: &str, name: &str) -> Vec<String> {
     match serde_saphyr::from_str::<Environment>(text) {
@@ -34,6 +46,9 @@ fn the_environments_of_the_repository_are_right() {
 // The same values as in `infra/tests/environment.tftest.hcl`.
 #[test]
 fn values_that_terraform_takes_are_taken() {
+    let layers: Vec<_> =
+        (0..5).map(|n| format!("'arn:aws-us-gov:lambda:eu-west-1:111122223333:layer:the_collector-{n}:2'")).collect();
+    let with_layers = collector("http://localhost:4318", &layers.join(","), "/opt/collector.yaml");
     for (before, after) in [
         ("name: tidegate-staging", "name: abc"),
         ("name: tidegate-staging", "name: a123456789-123456789-1234567890"),
@@ -46,12 +61,16 @@ fn values_that_terraform_takes_are_taken() {
         ("concurrency: 8, provisioned: 0", "concurrency: 8, provisioned: 8"),
         ("concurrency: null, provisioned: 0", "concurrency: null, provisioned: 9"),
         ("log_days: 14", "log_days: 3653"),
+        (NO_TRACES, "tracing: {x_ray: false, otlp: {endpoint: 'https://otel.example.com:8443/a/b', layers: []}}"),
+        (NO_TRACES, &with_layers),
         ("requests_per_second: 50", "requests_per_second: 0.5"),
         ("domains: []", "domains: [{name: api.example.com, certificate_arn: 'arn:aws-cn:acm:eu-west-1:1:c/1'}]"),
         ("domains: []", "domains: [{name: a.b.io, certificate_arn: 'arn:aws:acm:eu-west-1:1:c/1', zone_id: Z1}]"),
         ("origins: []", "origins: ['https://app.example.com', 'https://x.example:8443', 'http://localhost:3000']"),
         ("max_age_s: 600", "max_age_s: 86400"),
         ("jwt: null", "jwt: {issuer: 'http://127.0.0.1:1', audience: [a]}"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 10}"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 2000000000}"),
         ("streaming: []", "streaming: [execute, mcp]"),
         ("network: null", "network: {cidr: 10.20.0.0/22, nat: true}"),
         ("network: null", "network: {subnets: [subnet-1], security_groups: [sg-1]}"),
@@ -77,6 +96,8 @@ fn values_that_terraform_refuses_are_named_with_their_key() {
     let no_host = domain("example", "eu-west-1");
     let capital = domain("API.example.com", "eu-west-1");
     let elsewhere = domain("api.example.com", "us-east-1");
+    let six_layers = collector("http://localhost:4318", &[LAYER; 6].join(","), "null");
+    let layer_at = |rest: &str| collector("http://localhost:4318", &format!("'arn:aws:lambda:{rest}'"), "null");
     let twice = "domains: [{name: a.io, certificate_arn: 'arn:aws:acm:eu-west-1:1:1'}, \
                  {name: a.io, certificate_arn: 'arn:aws:acm:eu-west-1:1:2'}]";
     for (before, after, place) in [
@@ -104,6 +125,29 @@ fn values_that_terraform_refuses_are_named_with_their_key() {
         ("mcp: {memory_mb", "mpc: {memory_mb", "mpc"),
         ("log_days: 14", "log_days: 15", "deploy.log_days"),
         ("log_days: 14", "log_dayz: 14", "log_dayz"),
+        (NO_TRACES, "tracing: true", "tracing"),
+        (NO_TRACES, "tracing: {x_ray: true}", "otlp"),
+        (NO_TRACES, "tracing: {x_ray: true, otlp: {endpoint: 'http://localhost:4318'}}", "layers"),
+        (NO_TRACES, &collector("localhost:4318", "", "null"), "deploy.tracing.otlp.endpoint"),
+        (NO_TRACES, &collector("https://", "", "null"), "deploy.tracing.otlp.endpoint"),
+        (NO_TRACES, &collector("https://token@example.com", "", "null"), "deploy.tracing.otlp.endpoint"),
+        (NO_TRACES, &collector("https://example.com/?token=1", "", "null"), "deploy.tracing.otlp.endpoint"),
+        (NO_TRACES, &collector("http://localhost:", "", "null"), "deploy.tracing.otlp.endpoint"),
+        (NO_TRACES, &six_layers, "deploy.tracing.otlp.layers"),
+        (NO_TRACES, &layer_at("us-east-1:111122223333:layer:collector:2"), "deploy.tracing.otlp.layers[0]"),
+        (NO_TRACES, &layer_at("eu-west-1:111122223333:layer:collector"), "deploy.tracing.otlp.layers[0]"),
+        (NO_TRACES, &layer_at("eu-west-1:111122223333:function:collector:2"), "deploy.tracing.otlp.layers[0]"),
+        (NO_TRACES, &layer_at("eu-west-1:1:layer:collector:2"), "deploy.tracing.otlp.layers[0]"),
+        (
+            NO_TRACES,
+            &collector("http://localhost:4318", "", "/opt/collector.yaml"),
+            "deploy.tracing.otlp.collector_config",
+        ),
+        (
+            NO_TRACES,
+            &collector("http://localhost:4318", LAYER, "s3://bucket/collector.yaml"),
+            "deploy.tracing.otlp.collector_config",
+        ),
         ("requests_per_second: 50", "requests_per_second: 0", "deploy.gateway.requests_per_second"),
         ("burst: 100", "burst: 0", "deploy.gateway.burst"),
         ("burst: 100", "burst: 1.5", "burst"),
@@ -122,6 +166,12 @@ fn values_that_terraform_refuses_are_named_with_their_key() {
         ("jwt: null", "jwt: {issuer: 'id.example.com', audience: [a]}", "deploy.gateway.jwt.issuer"),
         ("jwt: null", "jwt: {issuer: 'https://id.example.com', audience: []}", "deploy.gateway.jwt.audience"),
         ("    jwt: null\n", "", "jwt"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 9}", "deploy.firewall.requests_per_5_minutes"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 2000000001}", "deploy.firewall.requests_per_5_minutes"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 10.5}", "requests_per_5_minutes"),
+        ("firewall: null", "firewall: {}", "requests_per_5_minutes"),
+        ("firewall: null", "firewall: {requests_per_5_minutes: 10, allow: []}", "allow"),
+        ("  firewall: null\n", "", "firewall"),
         ("streaming: []", "streaming: [auth]", "auth"),
         ("  streaming: []\n", "", "streaming"),
         ("network: null", "network: {subnets: [subnet-1]}", "deploy.network"),
@@ -177,6 +227,41 @@ fn values_that_terraform_refuses_are_named_with_their_key() {
         assert!(refusals.first().is_some_and(|first| first.contains(place)), "{after}: {refusals:?}");
     }
     assert_eq!(refusals(&read("staging.yaml"), "production"), ["deploy.protected"]);
+}
+
+#[test]
+fn a_firewall_stands_before_the_gateway_and_nothing_goes_around_it() {
+    let behind = read("staging.yaml").replace("firewall: null", "firewall: {requests_per_5_minutes: 2000}");
+    let domains = |certificates: [&str; 2]| {
+        let [first, second] = certificates.map(|it| format!("certificate_arn: 'arn:aws:acm:{it}'"));
+        format!("domains: [{{name: a.io, {first}}}, {{name: b.io, {second}}}]")
+    };
+    let shared = domains(["us-east-1:1:c/1", "us-east-1:1:c/1"]);
+    let regional = domains(["eu-west-1:1:c/1", "eu-west-1:1:c/1"]);
+    let several = domains(["us-east-1:1:c/1", "us-east-1:1:c/2"]);
+    let unreachable = format!("{shared}\n    default_endpoint: false");
+    let place = |index: usize| format!("deploy.gateway.domains[{index}].certificate_arn");
+    for (before, after, expected) in [
+        ("domains: []", &*shared, vec![]),
+        ("caller_networks: {allow: []}", "caller_networks: {allow: [0.0.0.0/1, '2001:db8::/32']}", vec![]),
+        ("domains: []", &regional, vec![place(0), place(1)]),
+        ("domains: []", &several, vec![place(1)]),
+        ("domains: []\n    default_endpoint: true", &unreachable, vec!["deploy.gateway.default_endpoint".to_owned()]),
+        ("streaming: []", "streaming: [mcp]", vec!["deploy.streaming".to_owned()]),
+        ("region: eu-west-1", "region: us-gov-west-1", vec!["deploy.firewall".to_owned()]),
+        ("region: eu-west-1", "region: cn-north-1", vec!["deploy.firewall".to_owned()]),
+        (
+            "caller_networks: {allow: []}",
+            "caller_networks: {allow: [10.0.0.0/8, 0.0.0.0/0]}",
+            vec!["caller_networks.allow".to_owned()],
+        ),
+    ] {
+        assert!(behind.contains(before), "{before}");
+        assert_eq!(refusals(&behind.replacen(before, after, 1), "staging"), expected, "{after}");
+    }
+    // Without one, every range can be written.
+    let everywhere = read("staging.yaml").replace("caller_networks: {allow: []}", "caller_networks: {allow: ['::/0']}");
+    assert_eq!(refusals(&everywhere, "staging"), [""; 0]);
 }
 
 #[test]
