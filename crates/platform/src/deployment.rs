@@ -94,7 +94,8 @@ fn optional(name: &str) -> Option<String> {
 }
 
 fn variable(name: &str) -> Result<String> {
-    optional(name).ok_or_else(|| wrong(name, "is not set"))
+    optional(name)
+        .ok_or_else(|| Error::new(ErrorCode::InvalidRequest, format!("the environment variable {name} is not set")))
 }
 
 fn wrong(name: &str, what: impl Display) -> Error {

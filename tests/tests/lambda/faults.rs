@@ -35,13 +35,13 @@ async fn cannot_start(function: &mut Environment, why: &str) {
 async fn a_missing_or_wrong_variable_is_named() {
     let cloud = Cloud::start().await;
     for (name, value, why) in [
-        ("TIDEGATE_CONFIG", None, "TIDEGATE_CONFIG is wrong: is not set"),
-        ("TIDEGATE_CONFIG", Some(""), "TIDEGATE_CONFIG is wrong: is not set"),
+        ("TIDEGATE_CONFIG", None, "TIDEGATE_CONFIG is not set"),
+        ("TIDEGATE_CONFIG", Some(""), "TIDEGATE_CONFIG is not set"),
         ("TIDEGATE_CONFIG", Some("{\"history_dys\": 3}"), "history_dys"),
         ("TIDEGATE_CONFIG", Some("{"), "TIDEGATE_CONFIG is wrong"),
         ("TIDEGATE_CONFIG", Some("{\"history_days\": -1}"), "TIDEGATE_CONFIG is wrong"),
-        ("TIDEGATE_TABLE", None, "TIDEGATE_TABLE is wrong: is not set"),
-        ("TIDEGATE_MASTER_KEY_SECRET", None, "TIDEGATE_MASTER_KEY_SECRET is wrong: is not set"),
+        ("TIDEGATE_TABLE", None, "TIDEGATE_TABLE is not set"),
+        ("TIDEGATE_MASTER_KEY_SECRET", None, "TIDEGATE_MASTER_KEY_SECRET is not set"),
         ("TIDEGATE_URL_STREAMS", Some("yes"), "TIDEGATE_URL_STREAMS is wrong"),
         ("AWS_REGION", None, "AWS_REGION is not set"),
         ("AWS_ACCESS_KEY_ID", None, "AWS_ACCESS_KEY_ID is not set"),
