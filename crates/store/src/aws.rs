@@ -97,7 +97,7 @@ impl AwsBackend {
             .behavior_version(BehaviorVersion::latest())
             .http_client(http_client(trust_store)?)
             .region(Region::new(region))
-            // They are what they are for as long as the process lives.
+            // The credentials are what they are for as long as the process lives.
             .identity_cache(IdentityCache::no_cache())
             // No answer is a stream, and each has its time.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

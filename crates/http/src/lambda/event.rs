@@ -72,6 +72,7 @@ struct JwtAuthorizer {
 #[serde(rename_all = "camelCase")]
 struct EventHttp {
     method: String,
+    #[serde(default, deserialize_with = "address")]
     source_ip: Option<IpAddr>,
 }
 
@@ -116,6 +117,11 @@ impl Event {
         }
         Ok(request)
     }
+}
+
+/// Reads an address. What is none is nobody's, and no reason to refuse an event whose address nobody asks for.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
 /// Reads headers. One that HTTP does not know cannot have been sent, so it is left out.
@@ -319,6 +325,8 @@ mod tests {
             (json!({"method": "GET", "sourceIp": "192.0.2.1"}), Some("192.0.2.1")),
             (json!({"method": "GET", "sourceIp": "2001:db8::1"}), Some("2001:db8::1")),
             (json!({"method": "GET", "sourceIp": null}), None),
+            (json!({"method": "GET", "sourceIp": ""}), None),
+            (json!({"method": "GET", "sourceIp": "test-invoke-source-ip"}), None),
             (json!({"method": "GET"}), None),
         ] {
             let event = event(json!({"headers": headers, "requestContext": {"http": http}}));
