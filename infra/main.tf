@@ -127,6 +127,7 @@ module "observability" {
   dead_letters = local.dead_letters
   key_arn      = module.key.arn
   emails       = local.deploy.alarm_emails
+  topics       = local.deploy.alarm_topics
   firewall     = one([for firewall in module.firewall : { acl = firewall.acl, rules = firewall.rules }])
   cache        = local.deploy.cache == null ? null : merge(local.deploy.cache, { name = module.cache[0].name })
 }

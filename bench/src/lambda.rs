@@ -159,16 +159,35 @@ fn mixed(program: &Path, key: &str) -> Vec<Event> {
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", "2025-11-25")
     };
+    // Each round leaves what it found, so that it can begin again.
+    let at = |event: Event, version: u32| event.header("if-match", &format!("\"{version}\""));
+    let spare = json!({"name": "spare", "description": "spare", "source": "spare", "statement": "SELECT 1 AS one"});
     let all = "SELECT * FROM flights LIMIT 1000";
     match program.file_name().and_then(|name| name.to_str()) {
-        Some("auth") => vec![get("/v1/me"), get("/v1/keys"), get("/health/ready")],
-        Some("registry") => {
-            vec![get("/v1/sources"), get("/v1/queries"), get("/v1/servers"), get("/v1/queries/list_airlines")]
-        }
+        Some("auth") => vec![
+            get("/v1/me"),
+            post("/v1/keys", json!({"name": "spare", "role": "runner"})),
+            get("/v1/keys"),
+            get("/health/ready"),
+        ],
+        Some("registry") => vec![
+            post("/v1/sources", json!({"name": "spare", "connection": {"sqlite": {"path": "flights.sqlite"}}})),
+            post("/v1/queries/check", spare.clone()),
+            post("/v1/queries", spare.clone()),
+            at(Event::new("PUT", "/v1/queries/spare").key(key).body(spare), 1),
+            get("/v1/queries/spare/revisions"),
+            get("/v1/queries"),
+            get("/v1/servers"),
+            at(Event::new("DELETE", "/v1/queries/spare").key(key), 2),
+            at(Event::new("DELETE", "/v1/sources/spare").key(key), 1),
+            get("/v1/sources"),
+        ],
         Some("execute") => vec![
             post("/v1/execute/list_airlines", json!({})),
             post("/v1/execute/raw", json!({"source": "flights", "sql": all})),
             post("/v1/execute/raw?format=csv", json!({"source": "flights", "sql": all})),
+            post("/v1/execute/list_airlines/explain", json!({})),
+            post("/v1/sources/flights/test", json!({})),
             get("/v1/sources/flights/schemas"),
             get("/v1/executions"),
         ],

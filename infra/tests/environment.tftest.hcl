@@ -65,6 +65,7 @@ run "what_is_at_the_edge_is_taken" {
       cache        = { storage_gb = 5000, ecpu_per_second = 15000000 }
       schedules    = { purge = "cron(0 3 * * ? *)" }
       alarm_emails = ["ops@example.com"]
+      alarm_topics = [for name in ["pager", "On_Call-2", "a", format("%0256d", 1)] : "arn:aws-us-gov:sns:us-gov-east-1:111122223333:${name}"]
     })
   }
 }
@@ -539,6 +540,34 @@ run "an_email_is_one" {
   expect_failures = [var.deploy]
 }
 
+run "a_topic_is_in_the_same_region" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { alarm_topics = ["arn:aws:sns:us-east-1:111122223333:pager"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
+run "an_alarm_tells_five_topics_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    deploy = merge(var.deploy, { alarm_topics = [for i in range(5) : "arn:aws:sns:eu-west-1:111122223333:pager-${i}"] })
+  }
+
+  expect_failures = [var.deploy]
+}
+
 run "a_region_begins_with_two_letters" {
   command = plan
 
@@ -884,6 +913,37 @@ run "behind_a_firewall_callers_are_no_setting_of_the_functions" {
   }
 }
 
+run "a_misspelt_key_of_callers_networks_is_no_empty_list" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { caller_networks = { alow = ["198.51.100.0/24"] } })
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "callers_networks_without_a_list_are_everywhere" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { caller_networks = {} })
+  }
+
+  assert {
+    condition     = length(output.callers) == 0
+    error_message = "Nobody could call."
+  }
+}
+
 run "without_a_firewall_callers_are_a_setting" {
   command = plan
 
@@ -1050,6 +1110,20 @@ run "tokens_name_no_tenant_that_anybody_could_make" {
   variables {
     file   = merge(var.file, { sign_up = "open" })
     deploy = merge(var.deploy, { gateway = merge(var.deploy.gateway, { jwt = { issuer = "https://id.example.com", audience = ["tidegate"] } }) })
+  }
+
+  expect_failures = [output.deploy]
+}
+
+run "nobody_signs_up_to_look_into_a_private_network" {
+  command = plan
+
+  module {
+    source = "./modules/environment"
+  }
+
+  variables {
+    file = merge(var.file, { sign_up = "open", source_networks = { allow = ["10.0.0.0/8"] } })
   }
 
   expect_failures = [output.deploy]

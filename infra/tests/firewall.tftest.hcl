@@ -54,7 +54,7 @@ run "the_rules" {
   }
 
   assert {
-    condition     = alltrue([for rule in aws_wafv2_web_acl.this.rule : alltrue([for it in rule.statement[0].rate_based_statement : it.limit == 2000 && it.aggregate_key_type == "IP" && it.evaluation_window_sec == 300]) if rule.name == "rate"])
+    condition     = [for rule in aws_wafv2_web_acl.this.rule : [for it in rule.statement[0].rate_based_statement : [it.limit, it.aggregate_key_type, it.evaluation_window_sec]] if rule.name == "rate"] == [[[2000, "IP", 300]]]
     error_message = "An address may call more often."
   }
 
@@ -315,6 +315,7 @@ run "a_deployment_behind_it" {
         cache        = null
         schedules    = {}
         alarm_emails = []
+        alarm_topics = []
       }
       settings = {
         log             = "info"

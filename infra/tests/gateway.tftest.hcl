@@ -56,6 +56,18 @@ run "the_gateway" {
     source = "./modules/api"
   }
 
+  override_resource {
+    target          = aws_apigatewayv2_integration.this["auth"]
+    values          = { id = "to-auth" }
+    override_during = plan
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_integration.this["registry"]
+    values          = { id = "to-registry" }
+    override_during = plan
+  }
+
   assert {
     condition     = toset(keys(aws_apigatewayv2_route.this)) == toset(["ANY /health", "ANY /v1/queries/{query}", "$default"])
     error_message = jsonencode(keys(aws_apigatewayv2_route.this))
@@ -64,6 +76,11 @@ run "the_gateway" {
   assert {
     condition     = alltrue([for name, integration in aws_apigatewayv2_integration.this : integration.integration_uri == var.functions[name].invoke_arn && integration.payload_format_version == "2.0"])
     error_message = "A function is called in another way."
+  }
+
+  assert {
+    condition     = { for key, route in aws_apigatewayv2_route.this : key => route.target } == { for key, name in { "ANY /health" = "auth", "ANY /v1/queries/{query}" = "registry", "$default" = "auth" } : key => "integrations/to-${name}" }
+    error_message = "A route leads to another function."
   }
 
   assert {
@@ -109,13 +126,34 @@ run "tokens_are_checked_except_on_public_paths" {
     source = "./modules/api"
   }
 
+  override_resource {
+    target          = aws_apigatewayv2_authorizer.jwt[0]
+    values          = { id = "the-authorizer" }
+    override_during = plan
+  }
+
   variables {
     jwt = { issuer = "https://id.example.com", audience = ["tidegate"] }
   }
 
   assert {
-    condition     = { for key, route in aws_apigatewayv2_route.this : key => route.authorization_type } == { "ANY /health" = "NONE", "ANY /v1/queries/{query}" = "JWT", "$default" = "NONE" }
+    condition     = { for key, route in aws_apigatewayv2_route.this : key => route.authorization_type } == { "ANY /health" = "NONE", "ANY /v1/queries/{query}" = "JWT", "$default" = "JWT" }
     error_message = "A path is open that should not be, or the other way round."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.authorizer_id == (route.authorization_type == "JWT" ? "the-authorizer" : null)])
+    error_message = "A path asks for other tokens."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).issuer == "https://id.example.com" && one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).audience == toset(["tidegate"])
+    error_message = "It takes tokens of others, or for others: ${jsonencode(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration)}"
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.jwt[0].authorizer_type == "JWT" && aws_apigatewayv2_authorizer.jwt[0].identity_sources == toset(["$request.header.Authorization"])
+    error_message = "It looks for tokens elsewhere."
   }
 }
 
@@ -141,13 +179,30 @@ run "domains_in_place_of_the_default_address" {
     source = "./modules/api"
   }
 
+  override_resource {
+    target          = aws_apigatewayv2_domain_name.this["a.example.com"]
+    values          = { id = "a.example.com", domain_name_configuration = { target_domain_name = "a.execute-api.example", hosted_zone_id = "Za" } }
+    override_during = plan
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_domain_name.this["b.example.com"]
+    values          = { id = "b.example.com", domain_name_configuration = { target_domain_name = "b.execute-api.example", hosted_zone_id = "Zb" } }
+    override_during = plan
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_stage.this
+    values          = { id = "$default" }
+    override_during = plan
+  }
+
   variables {
     domains = [
       { name = "b.example.com", certificate_arn = "arn:aws:acm:eu-west-1:111122223333:certificate/b" },
       { name = "a.example.com", certificate_arn = "arn:aws:acm:eu-west-1:111122223333:certificate/a", zone_id = "Z1" },
     ]
     default_endpoint = false
-    cors             = { origins = ["https://app.example.com"], max_age_s = 600 }
   }
 
   assert {
@@ -166,8 +221,51 @@ run "domains_in_place_of_the_default_address" {
   }
 
   assert {
-    condition     = aws_apigatewayv2_api.this.cors_configuration[0].allow_origins == toset(["https://app.example.com"]) && aws_apigatewayv2_api.this.cors_configuration[0].allow_credentials != true
+    condition     = { for name, domain in aws_apigatewayv2_domain_name.this : name => one(domain.domain_name_configuration).certificate_arn } == { for domain in var.domains : domain.name => domain.certificate_arn }
+    error_message = "A domain has another's certificate."
+  }
+
+  assert {
+    condition     = { for name, mapping in aws_apigatewayv2_api_mapping.this : name => [mapping.api_id, mapping.domain_name, mapping.stage] } == { for domain in var.domains : domain.name => ["the-api", domain.name, "$default"] }
+    error_message = "A domain does not lead to the gateway."
+  }
+
+  assert {
+    condition     = aws_route53_record.this["a.example.com"].zone_id == "Z1" && aws_route53_record.this["a.example.com"].type == "A" && one(aws_route53_record.this["a.example.com"].alias).name == "a.execute-api.example" && output.domain_targets["a.example.com"] == "a.execute-api.example"
+    error_message = "The record leads elsewhere, or is in another zone."
+  }
+}
+
+run "pages_of_other_origins" {
+  command = plan
+
+  module {
+    source = "./modules/api"
+  }
+
+  variables {
+    cors = { origins = ["https://app.example.com"], max_age_s = 600 }
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_api.this.cors_configuration).allow_origins == toset(["https://app.example.com"]) && one(aws_apigatewayv2_api.this.cors_configuration).allow_credentials != true
     error_message = "Pages of other origins may call it."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_api.this.cors_configuration).allow_methods == toset(["GET", "POST", "PUT", "DELETE"]) && one(aws_apigatewayv2_api.this.cors_configuration).max_age == 600
+    error_message = "A page may use other methods, or is asked for another time: ${jsonencode(aws_apigatewayv2_api.this.cors_configuration)}"
+  }
+
+  # What a client of REST or MCP sends, and what it has to read of an answer.
+  assert {
+    condition     = one(aws_apigatewayv2_api.this.cors_configuration).allow_headers == toset(["authorization", "content-type", "accept", "if-match", "idempotency-key", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id", "x-request-timeout"])
+    error_message = jsonencode(one(aws_apigatewayv2_api.this.cors_configuration).allow_headers)
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_api.this.cors_configuration).expose_headers == toset(["allow", "deprecation", "etag", "retry-after", "www-authenticate", "x-request-id", "idempotency-replayed", "tidegate-truncated", "tidegate-next-cursor"])
+    error_message = jsonencode(one(aws_apigatewayv2_api.this.cors_configuration).expose_headers)
   }
 }
 
@@ -197,4 +295,18 @@ run "a_path_is_a_template" {
   }
 
   expect_failures = [var.routes]
+}
+
+run "calls_are_kept_for_days_that_cloudwatch_knows" {
+  command = plan
+
+  module {
+    source = "./modules/api"
+  }
+
+  variables {
+    log_days = 10
+  }
+
+  expect_failures = [var.log_days]
 }

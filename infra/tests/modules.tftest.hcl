@@ -6,7 +6,6 @@ mock_provider "aws" {
 
 variables {
   key_arn = "arn:aws:kms:eu-west-1:111122223333:key/the-key"
-  arn     = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-mcp"
 }
 
 run "the_table_is_the_one_that_the_code_makes" {
@@ -50,6 +49,22 @@ run "the_table_is_the_one_that_the_code_makes" {
     condition     = aws_dynamodb_table.this.server_side_encryption[0].kms_key_arn == var.key_arn
     error_message = "The table is not encrypted with the deployment's key."
   }
+}
+
+run "a_table_has_a_name_and_a_key" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    name      = "the table"
+    key_arn   = "alias/aws/dynamodb"
+    protected = true
+  }
+
+  expect_failures = [var.name, var.key_arn]
 }
 
 run "the_master_key_can_be_brought_back" {
@@ -107,198 +122,6 @@ run "the_key_is_for_this_account_and_rotates" {
   }
 }
 
-run "a_function" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    environment  = {}
-    permissions  = []
-    log_days     = 365
-    tracing      = true
-  }
-
-  assert {
-    condition     = aws_cloudwatch_log_group.this.retention_in_days == 365 && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
-    error_message = "Its log is kept for another time, or not encrypted with the deployment's key."
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.architectures == tolist(["arm64"]) && aws_lambda_function.this.publish
-    error_message = "It is another kind of function."
-  }
-
-  assert {
-    condition     = length(aws_lambda_function.this.layers) == 0
-    error_message = "It has layers that nobody asked for."
-  }
-
-  assert {
-    condition     = length(aws_lambda_function_url.this) == 0 && length(aws_lambda_provisioned_concurrency_config.this) == 0 && length(aws_lambda_function.this.vpc_config) == 0
-    error_message = "It has what nobody asked for."
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
-    error_message = "It is not traced."
-  }
-}
-
-run "a_function_with_every_option" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    concurrency  = 10
-    provisioned  = 2
-    environment  = {}
-    permissions  = []
-    log_days     = 365
-    tracing      = false
-    layers       = ["arn:aws:lambda:eu-west-1:111122223333:layer:collector:1"]
-    network      = { subnets = ["subnet-1"], security_groups = ["sg-1"] }
-    has_url      = true
-  }
-
-  assert {
-    condition     = aws_lambda_function_url.this[0].invoke_mode == "RESPONSE_STREAM" && aws_lambda_function_url.this[0].qualifier == "live"
-    error_message = "Its URL does not stream, or leads to another version."
-  }
-
-  assert {
-    condition     = jsondecode(aws_cloudformation_stack.url_permission[0].template_body).Resources.Permission.Properties.InvokedViaFunctionUrl
-    error_message = "Anybody could call the function, not only its URL."
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.layers == tolist(["arn:aws:lambda:eu-west-1:111122223333:layer:collector:1"])
-    error_message = "Its layers are others: ${jsonencode(aws_lambda_function.this.layers)}"
-  }
-
-  assert {
-    condition     = aws_lambda_provisioned_concurrency_config.this[0].provisioned_concurrent_executions == 2 && aws_lambda_function.this.reserved_concurrent_executions == 10
-    error_message = "Its concurrency is another."
-  }
-
-  assert {
-    condition     = contains(output.permissions, "ec2:CreateNetworkInterface on *") && !contains(output.permissions, "xray:PutTraceSegments on *")
-    error_message = jsonencode(output.permissions)
-  }
-
-  # The code of the function may do nothing of what Lambda may do with the role.
-  assert {
-    condition = alltrue([
-      for line in output.permissions : contains(output.permissions, "never ${line} when lambda:SourceFunctionArn is ${var.arn}")
-      if startswith(line, "ec2:")
-    ])
-    error_message = jsonencode(output.permissions)
-  }
-}
-
-run "variables_fit_into_4_kb" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    environment  = { A = format("%4087s", "x") } # and 8 bytes of {"A":""}
-    permissions  = []
-    log_days     = 365
-    tracing      = false
-  }
-}
-
-# AWS's list of the addresses of CloudFront has 55 at most; each is as long here as one can be.
-run "a_firewall_s_addresses_fit_into_4_kb" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    environment = {
-      TIDEGATE_CONFIG = jsonencode({ caller_networks = { allow = [for i in range(55) : "255.255.1${format("%02d", i)}.128/25"] } })
-      ELSE            = format("%2560s", "x")
-    }
-    permissions = []
-    log_days    = 365
-    tracing     = false
-  }
-}
-
-run "variables_beyond_4_kb_are_refused" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    environment  = { A = format("%4088s", "x") }
-    permissions  = []
-    log_days     = 365
-    tracing      = false
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "no_wildcard_permission" {
-  command = plan
-
-  module {
-    source = "./modules/function"
-  }
-
-  variables {
-    name         = "tidegate-mcp"
-    package      = "versions.tf" # any file has a hash
-    architecture = "arm64"
-    memory_mb    = 1024
-    timeout_s    = 29
-    environment  = {}
-    permissions  = [{ actions = ["dynamodb:*"], resources = ["arn:aws:dynamodb:eu-west-1:111122223333:table/the-table"] }]
-    log_days     = 365
-    tracing      = false
-  }
-
-  expect_failures = [var.permissions]
-}
-
 run "the_schedule" {
   command = plan
 
@@ -308,112 +131,106 @@ run "the_schedule" {
 
   variables {
     name         = "tidegate"
-    tasks        = { purge = "rate(1 day)" }
+    tasks        = { purge = "rate(1 day)", source_health = "cron(0/15 * ? * MON-FRI *)" }
     function     = { name = "tidegate-sync", alias = "live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-sync:live" }
     account      = "111122223333"
     dead_letters = "tidegate-dead-letters"
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[*].Condition == [{ StringEquals = { "aws:SourceAccount" = "111122223333" } }]
-    error_message = "Schedules of another account may use the role: ${aws_iam_role.this.assume_role_policy}"
+    condition     = { for name, schedule in aws_scheduler_schedule.this : name => schedule.schedule_expression } == { purge = "rate(1 day)", source_health = "cron(0/15 * ? * MON-FRI *)" }
+    error_message = "A task runs at other times."
   }
 
   assert {
-    condition     = jsondecode(aws_scheduler_schedule.this["purge"].target[0].input) == { task = "purge" }
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.group_name == "tidegate" && one(schedule.flexible_time_window).mode == "FLEXIBLE" && one(schedule.flexible_time_window).maximum_window_in_minutes == 5])
+    error_message = "A schedule is in another group, or every task of a quarter of an hour begins in the same second."
+  }
+
+  assert {
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : one(schedule.target).arn == var.function.arn && one(schedule.target).role_arn == aws_iam_role.this.arn])
+    error_message = "A schedule calls something else, or by another role."
+  }
+
+  assert {
+    condition     = { for name, schedule in aws_scheduler_schedule.this : name => jsondecode(one(schedule.target).input) } == { purge = { task = "purge" }, source_health = { task = "source_health" } }
     error_message = "The function is not told its task."
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this["purge"].target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn && aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == aws_sqs_queue.dead_letters.arn
-    error_message = "A task that fails for good is lost."
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : one(one(schedule.target).retry_policy).maximum_event_age_in_seconds == 3600 && one(one(schedule.target).retry_policy).maximum_retry_attempts == 3 && one(one(schedule.target).dead_letter_config).arn == aws_sqs_queue.dead_letters.arn])
+    error_message = "A task that the scheduler cannot give to the function is tried for another time, or lost."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Action == [["lambda:InvokeFunction"], ["sqs:SendMessage"]] && jsondecode(aws_iam_role_policy.this.policy).Statement[*].Resource == [[var.function.arn], [aws_sqs_queue.dead_letters.arn]]
+    condition     = aws_lambda_function_event_invoke_config.this.function_name == "tidegate-sync" && aws_lambda_function_event_invoke_config.this.qualifier == "live" && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 3600 && aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == aws_sqs_queue.dead_letters.arn
+    error_message = "A task that fails is tried for another time, or lost."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dead_letters.name == "tidegate-dead-letters" && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600 && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
+    error_message = "The queue is another, is not encrypted, or forgets within two weeks."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this.assume_role_policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Principal = { Service = "scheduler.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = { StringEquals = { "aws:SourceAccount" = "111122223333" } }
+      }]
+    }
+    error_message = "Others than this account's schedules may use the role: ${aws_iam_role.this.assume_role_policy}"
+  }
+
+  assert {
+    condition = aws_iam_role_policy.this.role == aws_iam_role.this.id && jsondecode(aws_iam_role_policy.this.policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        { Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = [var.function.arn] },
+        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [aws_sqs_queue.dead_letters.arn] },
+      ]
+    }
     error_message = "The scheduler may do more than call the function: ${aws_iam_role_policy.this.policy}"
-  }
-
-  assert {
-    condition     = aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
-    error_message = "The queue is not encrypted."
   }
 }
 
-run "the_alarms" {
+run "a_schedule_knows_its_units_and_fields" {
   command = plan
 
   module {
-    source = "./modules/observability"
+    source = "./modules/schedule"
   }
 
   variables {
     name         = "tidegate"
-    region       = "eu-west-1"
-    functions    = { mcp = { name = "tidegate-mcp", p95_ms = 5000 } }
-    api_id       = "the-api"
-    access_log   = "the-log"
-    table        = "the-table"
+    tasks        = { purge = "rate(2 fortnights)" }
+    function     = { name = "tidegate-sync", alias = "live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-sync:live" }
+    account      = "1111"
+    dead_letters = "dead letters"
+  }
+
+  expect_failures = [var.tasks, var.account, var.dead_letters]
+}
+
+run "a_cron_has_six_fields" {
+  command = plan
+
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    name         = "tidegate"
+    tasks        = { purge = "cron(0 3 * * *)" }
+    function     = { name = "tidegate-sync", alias = "live", arn = "arn:aws:lambda:eu-west-1:111122223333:function:tidegate-sync:live" }
+    account      = "111122223333"
     dead_letters = "tidegate-dead-letters"
-    emails       = ["ops@example.com"]
-    cache        = { name = "the-cache", storage_gb = 5, ecpu_per_second = 2000 }
-    firewall     = { acl = "tidegate", rules = ["callers", "rate"] }
   }
 
-  # CloudWatch takes any metric. One with other dimensions than AWS sends has no value, and its alarm never sounds.
-  assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => "${alarm.namespace} ${alarm.metric_name} ${jsonencode(alarm.dimensions)}" } == {
-      "tidegate-mcp-errors"            = "AWS/Lambda Errors {\"FunctionName\":\"tidegate-mcp\"}"
-      "tidegate-mcp-throttles"         = "AWS/Lambda Throttles {\"FunctionName\":\"tidegate-mcp\"}"
-      "tidegate-mcp-p95"               = "AWS/Lambda Duration {\"FunctionName\":\"tidegate-mcp\"}"
-      "tidegate-server-errors"         = "Tidegate tidegate-server-errors {}"
-      "tidegate-table-read-throttles"  = "AWS/DynamoDB ReadThrottleEvents {\"TableName\":\"the-table\"}"
-      "tidegate-table-write-throttles" = "AWS/DynamoDB WriteThrottleEvents {\"TableName\":\"the-table\"}"
-      "tidegate-dead-letters-waiting"  = "AWS/SQS ApproximateNumberOfMessagesVisible {\"QueueName\":\"tidegate-dead-letters\"}"
-      "tidegate-cache-storage"         = "AWS/ElastiCache BytesUsedForCache {\"clusterId\":\"the-cache\"}"
-      "tidegate-cache-units"           = "AWS/ElastiCache ElastiCacheProcessingUnits {\"clusterId\":\"the-cache\"}"
-    }
-    error_message = jsonencode({ for name, alarm in aws_cloudwatch_metric_alarm.this : name => [alarm.namespace, alarm.metric_name, alarm.dimensions] })
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["tidegate-cache-storage"].threshold == 4000000000 && aws_cloudwatch_metric_alarm.this["tidegate-cache-units"].threshold == 480000
-    error_message = "The cache's alarms are not at four fifths of its limits."
-  }
-
-  # 502 and 504 are about a tenant's database, which is no fault of the deployment.
-  assert {
-    condition     = aws_cloudwatch_log_metric_filter.server_errors.log_group_name == "the-log" && toset(regexall("[0-9]+", aws_cloudwatch_log_metric_filter.server_errors.pattern)) == toset(["500", "503"])
-    error_message = aws_cloudwatch_log_metric_filter.server_errors.pattern
-  }
-
-  assert {
-    condition     = aws_cloudwatch_log_metric_filter.server_errors.metric_transformation[0].namespace == aws_cloudwatch_metric_alarm.this["tidegate-server-errors"].namespace && aws_cloudwatch_log_metric_filter.server_errors.metric_transformation[0].name == aws_cloudwatch_metric_alarm.this["tidegate-server-errors"].metric_name
-    error_message = "The alarm looks at another metric than is made."
-  }
-
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
-    error_message = "Nobody is told of an alarm."
-  }
-
-  assert {
-    condition     = aws_sns_topic.alarms.kms_master_key_id == var.key_arn && length(aws_sns_topic_subscription.email) == 1
-    error_message = "The topic is not encrypted, or nobody reads it."
-  }
-
-  assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 9
-    error_message = "A graph is missing."
-  }
-
-  assert {
-    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.metrics if widget.properties.region == "us-east-1"] == [[
-      ["AWS/WAFV2", "BlockedRequests", "WebACL", "tidegate", "Rule", "callers"],
-      ["AWS/WAFV2", "BlockedRequests", "WebACL", "tidegate", "Rule", "rate"],
-    ]]
-    error_message = "What the firewall refuses is not shown where it is counted."
-  }
+  expect_failures = [var.tasks]
 }
 
 run "a_network" {

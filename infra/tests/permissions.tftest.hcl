@@ -1,5 +1,6 @@
 # Each role may do exactly what is listed here: action, resource, and what narrows it. Whoever gives a function another
-# permission has to write it down here too.
+# permission has to write it down here too. That no role has more than the policy that these lines are of is for
+# localstack/settled to see, which asks an emulator.
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
@@ -15,40 +16,40 @@ variables {
   environment = "production"
 
   everywhere = [
-    "logs:CreateLogStream on log-group:its-own:*",
-    "logs:PutLogEvents on log-group:its-own:*",
+    "logs:CreateLogStream on arn:aws:logs:eu-west-1:111122223333:log-group:its-own:*",
+    "logs:PutLogEvents on arn:aws:logs:eu-west-1:111122223333:log-group:its-own:*",
     "xray:PutTraceSegments on *",
     "xray:PutTelemetryRecords on *",
-    "dynamodb:GetItem on table/the-table",
-    "dynamodb:Query on table/the-table",
-    "kms:Decrypt on key/the-key by dynamodb.eu-west-1.amazonaws.com, secretsmanager.eu-west-1.amazonaws.com",
+    "dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table",
+    "dynamodb:Query on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table",
+    "kms:Decrypt on arn:aws:kms:eu-west-1:111122223333:key/the-key when StringEquals kms:ViaService dynamodb.eu-west-1.amazonaws.com, secretsmanager.eu-west-1.amazonaws.com",
   ]
   writing = [
-    "dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????",
-    "dynamodb:UpdateItem on table/the-table in T#????????-????-????-????-????????????",
-    "dynamodb:DeleteItem on table/the-table in T#????????-????-????-????-????????????",
+    "dynamodb:PutItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????",
+    "dynamodb:UpdateItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????",
+    "dynamodb:DeleteItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????",
   ]
-  founding  = ["dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????, TENANT#*, TENANTS"]
-  recording = ["dynamodb:BatchWriteItem on table/the-table in T#????????-????-????-????-????????????#EXEC"]
+  founding  = ["dynamodb:PutItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????, TENANT#*, TENANTS"]
+  recording = ["dynamodb:BatchWriteItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????#EXEC"]
   opening = [
-    "secretsmanager:GetSecretValue on secret:the-master-key-Ab1Cd2",
-    "secretsmanager:GetSecretValue on secret:tidegate/sources/*",
+    "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-west-1:111122223333:secret:the-master-key-Ab1Cd2",
+    "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/sources/*",
   ]
   keeping = [
-    "secretsmanager:CreateSecret on secret:tidegate/sources/*",
-    "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
-    "kms:GenerateDataKey on key/the-key by secretsmanager.eu-west-1.amazonaws.com",
+    "secretsmanager:CreateSecret on arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/sources/*",
+    "secretsmanager:DeleteSecret on arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/sources/*",
+    "kms:GenerateDataKey on arn:aws:kms:eu-west-1:111122223333:key/the-key when StringEquals kms:ViaService secretsmanager.eu-west-1.amazonaws.com",
   ]
   tidying = [
-    "dynamodb:PutItem on table/the-table in T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
-    "dynamodb:DeleteItem on table/the-table in T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
+    "dynamodb:PutItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
+    "dynamodb:DeleteItem on arn:aws:dynamodb:eu-west-1:111122223333:table/the-table when ForAllValues:StringLike dynamodb:LeadingKeys T#????????-????-????-????-????????????, T#????????-????-????-????-????????????#CATALOG, SYNC",
   ]
   clearing = [
     "secretsmanager:ListSecrets on *",
-    "secretsmanager:DeleteSecret on secret:tidegate/sources/*",
+    "secretsmanager:DeleteSecret on arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/sources/*",
   ]
-  recovering = ["never secretsmanager:DeleteSecret on secret:tidegate/sources/* when secretsmanager:ForceDeleteWithoutRecovery is true"]
-  reporting  = ["sqs:SendMessage on tidegate-dead-letters"]
+  recovering = ["never secretsmanager:DeleteSecret on arn:aws:secretsmanager:eu-west-1:111122223333:secret:tidegate/sources/* when Bool secretsmanager:ForceDeleteWithoutRecovery true"]
+  reporting  = ["sqs:SendMessage on arn:aws:sqs:eu-west-1:111122223333:tidegate-dead-letters"]
 }
 
 run "each_function_may_do_no_more_than_listed" {
@@ -128,12 +129,12 @@ run "who_signs_up_makes_a_tenant_and_nothing_else" {
         tracing      = { x_ray = true, otlp = null }
         gateway      = { domains = [], default_endpoint = true, requests_per_second = 1, burst = 1, cors = { origins = [], max_age_s = 0 }, jwt = null }
         firewall     = null
-        firewall     = null
         streaming    = []
         network      = null
         cache        = null
         schedules    = {}
         alarm_emails = []
+        alarm_topics = []
       }
       settings = { sign_up = "open" }
     }

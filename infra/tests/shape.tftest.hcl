@@ -130,6 +130,7 @@ run "a_network_a_cache_and_a_collector" {
         cache        = { storage_gb = 1, ecpu_per_second = 1000 }
         schedules    = {}
         alarm_emails = []
+        alarm_topics = []
       }
       settings = {}
     }

@@ -25,7 +25,7 @@ pub use self::{
     cloud::{Cloud, MASTER_KEY},
     event::Event,
 };
-use crate::Answer;
+use crate::{Answer, memory};
 
 /// How long a call may take by the driver's clock, whatever the function was told.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -166,14 +166,14 @@ impl Environment {
 
     /// Limits the memory of the process, in bytes of address space beyond what it has.
     pub fn limit_memory(&self, more: u64) {
-        let limit = self.status("VmSize:") * 1024 + more;
+        let limit = memory(self.child.id(), "VmSize") + more;
         let done = Command::new("prlimit").args(["--pid", &self.id(), &format!("--as={limit}")]).status().unwrap();
         assert!(done.success());
     }
 
     /// The most resident memory that the process ever had, in kB.
     pub fn peak_kb(&self) -> u64 {
-        self.status("VmHWM:")
+        memory(self.child.id(), "VmHWM") / 1024
     }
 
     /// What the function logged so far.
@@ -199,12 +199,6 @@ impl Environment {
     /// The id of the process.
     pub fn id(&self) -> String {
         self.child.id().to_string()
-    }
-
-    fn status(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     fn signal(&self, name: &str) {

@@ -5,7 +5,7 @@ pub mod lambda;
 pub mod proxy;
 
 use std::{
-    env,
+    env, fs,
     net::IpAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -109,6 +109,13 @@ pub async fn found<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut(
         assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Memory of a process in bytes, by its name in `/proc/…/status` (proc(5)).
+pub fn memory(process: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 /// Makes sure that a call which ends at a deadline did so: not before it, but for what is kept back for the answer, and not

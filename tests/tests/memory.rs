@@ -14,7 +14,7 @@ use std::{
 use reqwest::Response;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use tests::{PATIENCE, found};
+use tests::{PATIENCE, found, memory};
 
 /// The byte budget of a call that is answered whole.
 const BUDGET: u64 = 1 << 20;
@@ -74,17 +74,15 @@ impl Measured {
         assert_eq!(response.status(), 201, "{}", response.text().await.unwrap());
     }
 
-    /// Memory in bytes, by its name in `/proc/…/status`.
-    fn memory(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    /// The most memory since [`Self::begin`], in bytes.
+    fn peak(&self) -> u64 {
+        memory(self.child.id(), "VmHWM")
     }
 
     /// Forgets the most memory so far, and gives back what there is.
     fn begin(&self) -> u64 {
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
-        self.memory("VmRSS")
+        memory(self.child.id(), "VmRSS")
     }
 }
 
@@ -251,7 +249,7 @@ async fn a_call_takes_no_more_memory_than_its_budget_allows() {
             for route in ROUTES {
                 let before = measured.begin();
                 let end = route.call(&measured, source, &statement(source, shape)).await;
-                let peak = measured.memory("VmHWM").saturating_sub(before);
+                let peak = measured.peak().saturating_sub(before);
                 check(source, shape, route, &end);
                 let allowed = 3 * (route.held(shape) + shape.large_row(source)) + BESIDE;
                 println!(

@@ -15,16 +15,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tidegate_auth::AuthState;
-use tidegate_core::{
-    api_key::ApiKey,
-    budget::Limits,
-    id::{ApiKeyId, TenantId},
-    ports::{Clock, Ids},
-    principal::{Role, Scope},
-};
 use tidegate_execute::ExecuteState;
-use tidegate_http::{api_key, edge};
-use tidegate_platform::{Environment, Platform};
+use tidegate_http::edge;
+use tidegate_platform::{Environment, Platform, owner::make_tenant};
 use tidegate_registry::RegistryState;
 use tidegate_store::{LocalBackend, SystemClock, SystemIds};
 use tracing::{
@@ -70,25 +63,8 @@ impl Deployment {
         // An empty file is an empty database.
         std::fs::write(folder.path().join("empty.sqlite"), "").unwrap();
         let local = LocalBackend::open(&folder.path().join("data")).await.unwrap();
-        let (tenant, id) = (TenantId::from_uuid(SystemIds.uuid()), ApiKeyId::from_uuid(SystemIds.uuid()));
-        let (key, secret_hash) = api_key::generate(tenant, id, &SystemIds).unwrap();
-        let deployment = Self { local, key, folder };
-        let owner = ApiKey {
-            id,
-            tenant,
-            tenant_name: "acme".parse().unwrap(),
-            name: "owner".parse().unwrap(),
-            secret_hash,
-            role: Role::Owner,
-            scope: Scope::default(),
-            limits: Limits::default(),
-            expires_at: None,
-            revoked_at: None,
-            version: 1,
-            created_at: SystemClock.now(),
-        };
-        deployment.platform(0).keys.create(&owner).await.unwrap();
-        deployment
+        let made = make_tenant("acme".parse().unwrap(), &local.store, &SystemClock, &SystemIds).await;
+        Self { local, key: made.unwrap().1.text, folder }
     }
 
     /// What a process has that has answered nothing.

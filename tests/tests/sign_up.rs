@@ -1,18 +1,29 @@
 //! Tenants that are made by whoever comes.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tests::{
-    TestServer,
+    Answer, Client, TestServer,
     lambda::{Cloud, Environment as Function, Event},
 };
-use tidegate_core::tenant::SignUp;
+use tidegate_core::{network::SourceNetworks, tenant::SignUp};
 use tidegate_platform::Environment;
 use tokio::task::JoinSet;
 
+const SIGN_UP: &str = "/v1/sign-up";
+
 async fn open_server() -> TestServer {
     TestServer::in_environment(Environment { sign_up: SignUp::Open, ..Environment::default() }).await
+}
+
+/// Asks for a tenant, as a program does.
+async fn sign_up(caller: &Client, body: &Json) -> Answer {
+    caller.send(Method::POST, SIGN_UP, &[("content-type", "application/json")], Some(body.to_string())).await
 }
 
 fn named(name: &str) -> Json {
@@ -23,7 +34,7 @@ fn named(name: &str) -> Json {
 async fn whoever_signs_up_owns_a_tenant() {
     let server = open_server().await;
     let nobody = server.with_key("");
-    let made = nobody.post("/v1/sign-up", &named("acme")).await.expect(201);
+    let made = sign_up(&nobody, &named("acme")).await.expect(201);
     let key = &made["api_key"];
     assert_eq!(
         (&made["tenant"], &made["mcp_path"], &key["role"]),
@@ -50,7 +61,7 @@ async fn tenants_that_signed_up_do_not_see_each_other() {
     let nobody = server.with_key("");
     let mut owners = Vec::new();
     for name in ["acme", "globex"] {
-        let made = nobody.post("/v1/sign-up", &named(name)).await.expect(201);
+        let made = sign_up(&nobody, &named(name)).await.expect(201);
         let owner = server.with_key(made["api_key"]["key"].as_str().unwrap());
         let file = server.folder.path().join("flights.sqlite");
         owner.register(&json!({"name": name, "connection": {"sqlite": {"path": file}}})).await;
@@ -71,7 +82,7 @@ async fn a_name_is_given_once() {
     let mut calls = JoinSet::new();
     for _ in 0..8 {
         let nobody = nobody.clone();
-        calls.spawn(async move { nobody.post("/v1/sign-up", &named("acme")).await });
+        calls.spawn(async move { sign_up(&nobody, &named("acme")).await });
     }
     let (made, refused): (Vec<_>, Vec<_>) = calls.join_all().await.into_iter().partition(|answer| answer.status == 201);
     assert_eq!(made.len(), 1);
@@ -89,7 +100,7 @@ async fn a_name_is_given_once() {
         server.with_key(key.as_str().unwrap()).get("/v1/keys").await.expect(200)["items"].as_array().unwrap().len(),
         1
     );
-    nobody.post("/v1/sign-up", &named("demo")).await.problem(409, "already_exists");
+    sign_up(&nobody, &named("demo")).await.problem(409, "already_exists");
 }
 
 #[tokio::test]
@@ -115,15 +126,105 @@ async fn what_is_wrong_with_a_sign_up_is_told() {
         (json!({"tenant": "acme", "role": "owner"}), json!("role"), "unknown field `role`"),
         (json!(["acme"]), Json::Null, "the body must be a JSON object, not an array"),
     ] {
-        let problem = nobody.post("/v1/sign-up", &body).await.problem(400, "invalid_request");
+        let problem = sign_up(&nobody, &body).await.problem(400, "invalid_request");
         assert!(problem["detail"].as_str().unwrap().contains(expected), "{body}: {problem}");
         assert_eq!(problem["errors"][0]["field"], field, "{body}");
     }
     let long = format!("{{\"tenant\": \"{}\"}}", "a".repeat(2 << 20));
-    nobody.send(reqwest::Method::POST, "/v1/sign-up", &[], Some(long)).await.problem(413, "payload_too_large");
-    nobody.get("/v1/sign-up").await.problem(405, "invalid_request");
+    nobody
+        .send(Method::POST, SIGN_UP, &[("content-type", "application/json")], Some(long))
+        .await
+        .problem(413, "payload_too_large");
+    nobody.get(SIGN_UP).await.problem(405, "invalid_request");
     // None of these made anything.
-    nobody.post("/v1/sign-up", &named("acme")).await.expect(201);
+    sign_up(&nobody, &named("acme")).await.expect(201);
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_signs_up() {
+    let server = open_server().await;
+    let nobody = server.with_key("");
+    let json = ("content-type", "application/json");
+    let send = async |headers: &[(&str, &str)]| {
+        nobody.send(Method::POST, SIGN_UP, headers, Some(named("acme").to_string())).await
+    };
+    // One whose name was made to lead to this machine has the origin of its own name, and so does its request.
+    for headers in [
+        &[json, ("host", "evil.example:9000")][..],
+        &[json, ("host", "evil.example:9000"), ("origin", "http://evil.example:9000")],
+        &[json, ("origin", "https://evil.example")],
+        &[json, ("origin", "null")],
+    ] {
+        let problem = send(headers).await.problem(403, "forbidden");
+        assert!(problem["detail"].as_str().unwrap().contains("`hosts`"), "{problem}");
+    }
+    // What a page sends without a question beforehand.
+    for media_type in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "text/application/json"]
+    {
+        let problem = send(&[("content-type", media_type)]).await.problem(415, "invalid_request");
+        assert_eq!(problem["detail"], "send the body with `Content-Type: application/json`", "{media_type}");
+    }
+    send(&[]).await.problem(415, "invalid_request");
+    // None of these made anything.
+    send(&[("content-type", "Application/JSON; charset=utf-8"), ("origin", "http://localhost:9000")]).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_tenant_that_signed_up_reaches_what_the_environment_allows() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let [inside, outside] = ["inside.sqlite", "outside.sqlite"];
+    let postgres =
+        json!({"postgres": {"host": "127.0.0.1", "port": 1, "database": "d", "user": "u", "tls": {"mode": "off"}}});
+    for (sign_up_mode, allow, refused, because) in [
+        (SignUp::Closed, vec![], false, "refuses the connection"),
+        (SignUp::Open, vec![], true, "`source_networks.allow`"),
+        (SignUp::Open, vec!["127.0.0.0/8".parse().unwrap()], true, "refuses the connection"),
+    ] {
+        let source_networks = SourceNetworks { allow };
+        let environment = Environment { sign_up: sign_up_mode, source_networks, ..Environment::default() };
+        let server = TestServer::in_environment(environment).await;
+        fs::write(server.folder.path().join(inside), "").unwrap();
+        fs::write(elsewhere.path().join(outside), "").unwrap();
+        let owner = match sign_up_mode {
+            SignUp::Closed => server.owner(),
+            SignUp::Open => {
+                let made = sign_up(&server.with_key(""), &named("acme")).await.expect(201);
+                server.with_key(made["api_key"]["key"].as_str().unwrap())
+            }
+        };
+        let source = |name: &str, connection: Json| json!({"name": name, "connection": connection});
+        owner.register(&source("inside", json!({"sqlite": {"path": inside}}))).await;
+        let path = elsewhere.path().join(outside);
+        let answer = owner.post("/v1/sources", &source("outside", json!({"sqlite": {"path": path}}))).await;
+        if refused {
+            let detail = answer.problem(400, "invalid_request")["detail"].clone();
+            assert!(detail.as_str().unwrap().contains("outside the folder"), "{detail}");
+        } else {
+            answer.expect(201);
+        }
+        owner.post("/v1/sources", &source("postgres", postgres.clone())).await.expect(201);
+        let tested = owner.post("/v1/sources/postgres/test", &json!({})).await.problem(502, "source_unavailable");
+        assert!(tested["detail"].as_str().unwrap().contains(because), "{tested}");
+    }
+}
+
+#[tokio::test]
+async fn no_source_is_a_file_of_the_store() {
+    let server = TestServer::start().await;
+    let (folder, owner) = (server.folder.path(), server.owner());
+    let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut own = [entries(folder), entries(&folder.join("vault"))].concat();
+    own.retain(|path| path.file_stem().is_none_or(|name| name != "flights"));
+    assert!(own.len() > 6, "{own:?}");
+    fs::hard_link(folder.join("store.sqlite"), folder.join("other.sqlite")).unwrap();
+    std::os::unix::fs::symlink(folder.join("store.sqlite"), folder.join("link.sqlite")).unwrap();
+    own.extend(["store.sqlite", "./vault/../store.sqlite", "other.sqlite", "link.sqlite"].map(PathBuf::from));
+    for path in own {
+        let source = json!({"name": "own", "connection": {"sqlite": {"path": path}}});
+        let detail = owner.post("/v1/sources", &source).await.problem(400, "invalid_request")["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("is a file of tidegate itself"), "{path:?}: {detail}");
+    }
 }
 
 #[tokio::test]
@@ -135,7 +236,7 @@ async fn nobody_signs_up_where_the_environment_does_not_say_so() {
         (server.owner(), named("acme")),
         (server.owner(), named("demo")),
     ] {
-        let problem = caller.post("/v1/sign-up", &body).await.problem(403, "forbidden");
+        let problem = caller.post(SIGN_UP, &body).await.problem(403, "forbidden");
         assert_eq!(
             problem["detail"],
             "sign-up is closed here; ask the operator of this deployment to make your tenant"
@@ -149,16 +250,23 @@ async fn nobody_signs_up_where_the_environment_does_not_say_so() {
 async fn a_function_of_a_deployment_goes_by_its_environment() {
     let cloud = Cloud::start().await;
     let auth = Path::new(env!("CARGO_BIN_EXE_function-auth"));
-    let sign_up = || Event::new("POST", "/v1/sign-up").body(named("acme"));
+    let sign_up = || Event::new("POST", SIGN_UP).body(named("acme"));
     for config in ["{}", r#"{"sign_up": "closed"}"#] {
         let mut closed = Function::start(auth, &cloud.variables_with("TIDEGATE_CONFIG", Some(config))).await;
         assert_eq!(closed.call(&sign_up()).await.expect(403)["code"], "forbidden", "{config}");
     }
-    let variables = cloud.variables_with("TIDEGATE_CONFIG", Some(r#"{"sign_up": "open"}"#));
+    let mut variables = cloud.variables_with("TIDEGATE_CONFIG", Some(r#"{"sign_up": "open"}"#));
+    variables.push(("TIDEGATE_URLS".to_owned(), "https://api.example.com".to_owned()));
     let mut open = Function::start(auth, &variables).await;
     let made = open.call(&sign_up()).await.expect(201);
     let key = made["api_key"]["key"].as_str().unwrap();
     let me = open.call(&Event::new("GET", "/v1/me").key(key)).await.expect(200);
     assert_eq!((&me["tenant"], &me["tenant_id"]), (&json!("acme"), &made["tenant_id"]));
     assert_eq!(open.call(&sign_up()).await.expect(409)["code"], "already_exists");
+    // The gateway answers to its own names only; whose page it is, is for the function to look at.
+    let other =
+        || Event::new("POST", SIGN_UP).body(named("globex")).header("host", "abc.execute-api.eu-west-1.amazonaws.com");
+    let foreign = other().header("origin", "https://elsewhere.example.com");
+    assert_eq!(open.call(&foreign).await.expect(403)["code"], "forbidden");
+    open.call(&other().header("origin", "https://api.example.com")).await.expect(201);
 }

@@ -46,7 +46,7 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Make and list tenants, and make keys of their owners; for who operates a deployment
+    /// Make, list and delete tenants, and make keys of their owners; for who operates a deployment
     #[command(subcommand)]
     Tenants(tenants::TenantsCommand),
     /// Set up, migrate and empty the store; for who operates a deployment

@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: DevArguments) -> Result<(), Failure> {
         Some(path) => config::load(path)?.spec,
         None => Environment::default(),
     };
+    let environment = environment.overridden()?;
     let telemetry = telemetry::start(&environment.log);
     telemetry.export_regularly();
     let server = LocalServer::start(&arguments.data_dir, arguments.port, environment).await?;

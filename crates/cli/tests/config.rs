@@ -59,6 +59,13 @@ fn every_value_is_printed_with_where_it_comes_from() {
     }
     let lines = stdout(&check(&path, &[("TIDEGATE_LOG", "debug")]));
     assert!(lines.contains(&"log debug TIDEGATE_LOG".to_owned()), "{lines:#?}");
+    let lines =
+        stdout(&check(&path, &[("TIDEGATE_BUDGET_ROWS", "7"), ("TIDEGATE_HOSTS", "a.example.com,b.example.com")]));
+    assert!(lines.contains(&"budget.rows 7 TIDEGATE_BUDGET_ROWS".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"hosts [\"a.example.com\",\"b.example.com\"] TIDEGATE_HOSTS".to_owned()), "{lines:#?}");
+    let refused = check(&path, &[("TIDEGATE_BUDGET_ROWS", "0")]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(said, "error: the environment variable TIDEGATE_BUDGET_ROWS is wrong: it must be at least 1\n");
 }
 
 #[test]
@@ -129,6 +136,26 @@ fn sign_up_is_closed_where_tokens_name_tenants() {
     let expected = "`sign_up` must be closed with `deploy.gateway.jwt`: tokens name tenants, and anybody could take such a \
                     name first\nerror: 1 fault\n";
     assert!(found.ends_with(expected), "{found}");
+}
+
+#[test]
+fn sign_up_is_closed_where_sources_may_be_in_a_private_network() {
+    let staging = include_str!("../../../config/environments/staging.yaml");
+    let open = |text: &str| text.replace("sign_up: closed", "sign_up: open");
+    let networks = staging.replace("source_networks: {allow: []}", "source_networks: {allow: [10.0.0.0/8]}");
+    let found = findings("staging.yaml", &open(&networks));
+    let expected = "`sign_up` must be closed with `source_networks.allow`: anybody could look for what is in these \
+                    networks\nerror: 1 fault\n";
+    assert!(found.ends_with(expected), "{found}");
+    // Either alone is right, and so are both on one machine.
+    let local = "sign_up: open\nsource_networks: {allow: [10.0.0.0/8]}\n".to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("staging.yaml");
+    for text in [open(staging), networks, local] {
+        fs::write(&path, text).unwrap();
+        let output = check(&path, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[test]

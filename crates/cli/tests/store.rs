@@ -188,3 +188,31 @@ fn a_protected_environment_is_not_emptied() {
     let ran = Ran::of(on_aws("store reset", Path::new(&environment("production.yaml"))).output().unwrap()).failed(1);
     assert!(ran.contains("production is protected: set deploy.protected to false"), "{ran}");
 }
+
+#[test]
+fn a_tenant_is_deleted_after_its_name_was_typed() {
+    let folder = Folder::new();
+    folder.run("store init").done();
+    for name in ["acme", "globex"] {
+        folder.run(&format!("tenants create {name}")).done();
+    }
+    let unknown = folder.run("tenants delete acmee --yes").failed(1);
+    assert!(unknown.contains("there is no tenant `acmee`; did you mean `acme`?"), "{unknown}");
+    let unlike = folder.run("tenants delete zzz --yes").failed(1);
+    assert!(unlike.ends_with("there is no tenant `zzz`\n"), "{unlike}");
+    for answer in ["", "yes\n", "globex\n"] {
+        let asked = folder.run_answering("tenants delete acme", answer).failed(1);
+        assert!(asked.contains("Type acme to do it:") && asked.contains("nothing was changed"), "{asked}");
+    }
+    assert!(folder.run("tenants list").done().contains("\nacme  "));
+
+    // The key and its name. Nobody else has the folder, so nothing is waited for.
+    assert_eq!(
+        folder.run_answering("tenants delete acme", "acme\n").done(),
+        "deleted the tenant `acme`: 1 items, 0 secrets\n"
+    );
+    assert_eq!(folder.run("tenants delete globex --yes").done(), "deleted the tenant `globex`: 1 items, 0 secrets\n");
+    assert!(folder.run("tenants delete acme --yes").failed(1).contains("there is no tenant `acme`"));
+    assert_eq!(folder.run("tenants list").done().lines().count(), 1);
+    folder.run("tenants create acme").done();
+}

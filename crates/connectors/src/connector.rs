@@ -21,6 +21,8 @@ pub struct ConnectorConfig {
     pub sqlite_root: PathBuf,
     /// Whether SQLite files have to be inside `sqlite_root`, links resolved.
     pub sqlite_confined: bool,
+    /// Files of Tidegate itself, and folders of such files. None of them can be a source, whatever name leads there.
+    pub sqlite_reserved: Vec<PathBuf>,
     /// Where database servers may be, by the addresses that their host has when a session is opened.
     pub networks: SourceNetworks,
 }

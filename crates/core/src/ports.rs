@@ -211,6 +211,14 @@ pub trait Tenants: Send + Sync {
 
     /// A page of at most `limit` (1 to [`MAX_PAGE`]) tenants of the deployment after the id `after`.
     async fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Page<Tenant>>;
+
+    /// Closes a tenant, and takes its API keys away: who does not remember them lets nobody in any more. It can be
+    /// repeated. `NotFound` when there is no such tenant.
+    async fn close(&self, tenant: &Tenant, at: DateTime<Utc>) -> Result<()>;
+
+    /// Removes everything that is stored of a closed tenant, lastly itself, and gives back how many items that were. One
+    /// that was broken off can be repeated, and does nothing when it was at its end. `InUse` when the tenant is not closed.
+    async fn remove(&self, tenant: &Tenant) -> Result<u64>;
 }
 
 /// The history of executions.

@@ -15,6 +15,16 @@ pub struct Tenant {
     pub name: Name,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// When its removal began. From then on nobody is let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl Tenant {
+    /// Whether it is being removed.
+    pub fn is_closed(&self) -> bool {
+        self.closed_at.is_some()
+    }
 }
 
 /// Who may make a tenant beside the operator.

@@ -49,14 +49,7 @@ impl Pools {
     pub(crate) async fn open(&self, source: &Source) -> Result<Arc<SourceConnector>> {
         let credentials = match &source.secret {
             Some(reference) => {
-                let secret = self.vault.get(reference).await.map_err(|error| match error.code() {
-                    ErrorCode::NotFound => Error::new(
-                        ErrorCode::SourceAuthenticationFailed,
-                        format!("the vault has lost the credentials of the source `{}`; save them again", source.name),
-                    )
-                    .with_context(error),
-                    _ => error,
-                })?;
+                let secret = self.vault.get(reference).await.map_err(|error| unread(source, error))?;
                 let credentials: Credentials = serde_json::from_str(secret.expose_secret())
                     .map_err(|_| Error::internal(format_args!("the secret of source {} is not readable", source.id)))?;
                 Some(credentials)
@@ -75,4 +68,18 @@ impl Pools {
             connector.close().await;
         }
     }
+}
+
+/// Says whose credentials the vault did not give. That it has lost them is its fault, and not the source's.
+fn unread(source: &Source, error: Error) -> Error {
+    let Source { name, tenant, .. } = source;
+    let error = match error.code() {
+        ErrorCode::NotFound => Error::new(
+            ErrorCode::Unavailable,
+            format!("the vault has lost the credentials of the source `{name}`; save them again"),
+        )
+        .with_context(format_args!("{error:?}")),
+        _ => error,
+    };
+    error.with_context(format_args!("the credentials of the source `{name}` of the tenant {tenant}"))
 }

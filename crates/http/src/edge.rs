@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_edge_refuses_has_the_shape_of_its_path() {
         for (last, method, status, code, rpc_code) in [
-            ("late", Method::GET, 504, "timeout", -32603),
+            ("late", Method::GET, 503, "unavailable", -32603),
             ("panic", Method::GET, 500, "internal", -32603),
             ("large", Method::GET, 422, "limit_exceeded", -32600),
             ("large", Method::DELETE, 405, "invalid_request", -32600),

@@ -48,19 +48,25 @@ pub(crate) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> 
 
 /// Reads a JSON object. An array is refused, although serde would take it for a structure field by field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    parse_named("the body", bytes)
+}
+
+/// Reads a JSON object like [`parse`], with these words in the place of "the body".
+pub fn parse_named<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Error> {
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Error::new(ErrorCode::InvalidRequest, "the body must be a JSON object, not an array"));
+        let message = format!("{what} must be a JSON object, not an array");
+        return Err(Error::new(ErrorCode::InvalidRequest, message));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
-        fault_of(&field, error.inner())
+        fault_of(what, &field, error.inner())
     })?;
-    deserializer.end().map_err(|error| fault_of(".", &error))?;
+    deserializer.end().map_err(|error| fault_of(what, ".", &error))?;
     Ok(value)
 }
 
-fn fault_of(path: &str, error: &serde_json::Error) -> Error {
+fn fault_of(what: &str, path: &str, error: &serde_json::Error) -> Error {
     let place = Fault {
         field: (path != "." && path != "?").then(|| path.to_owned()),
         line: u32::try_from(error.line()).ok().filter(|line| *line > 0),
@@ -73,13 +79,13 @@ fn fault_of(path: &str, error: &serde_json::Error) -> Error {
     let message = match error.classify() {
         serde_json::error::Category::Data => with_nearest(text),
         serde_json::error::Category::Eof => "the JSON ends too early".to_owned(),
-        _ => format!("the body is not JSON: {text}"),
+        _ => format!("{what} is not JSON: {text}"),
     };
     Error::new(ErrorCode::InvalidRequest, message.clone()).with_faults(vec![Fault { message, ..place }])
 }
 
 /// Adds the nearest known field to serde's message about an unknown one.
-fn with_nearest(message: &str) -> String {
+pub(crate) fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     match (message.starts_with("unknown "), quoted.next()) {
         (true, Some(given)) => match nearest(given, quoted) {
@@ -114,6 +120,14 @@ mod tests {
         let (message, fault) = fault(r#"{"name": "a", "statment": "x"}"#);
         assert!(message.ends_with("did you mean `statement`?"), "{message}");
         assert_eq!(fault.field.as_deref(), Some("statment"));
+    }
+
+    #[test]
+    fn a_text_that_is_no_body_is_called_by_its_name() {
+        let message =
+            |text: &str| parse_named::<QuerySpec>("the file", text.as_bytes()).unwrap_err().message().to_owned();
+        assert_eq!(message("[]"), "the file must be a JSON object, not an array");
+        assert_eq!(message("{]"), "the file is not JSON: key must be a string");
     }
 
     #[test]

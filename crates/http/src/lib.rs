@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod api_key;
-pub mod caller_address;
+mod caller_address;
 pub mod edge;
 pub mod gateway;
 pub mod health;
@@ -11,6 +11,7 @@ pub mod json;
 pub mod lambda;
 pub mod list;
 pub mod openapi;
+pub mod own_hosts;
 pub mod principal;
 pub mod problem;
 pub mod request_id;

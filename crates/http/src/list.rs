@@ -5,13 +5,12 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
     Error, ErrorCode,
-    name::nearest,
     ports::{Filter, MAX_PAGE, Page},
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::Problem;
+use crate::{Problem, json::with_nearest};
 
 /// What part of a list is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -93,10 +92,7 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Par
             let text = rejection.body_text();
             // The extractor's own words and the key stand before the message, each with a colon behind it.
             let text = text.rsplit(": ").next().unwrap_or(&text);
-            let mut quoted = text.split('`').skip(1).step_by(2);
-            let near = quoted.next().and_then(|given| nearest(given, quoted).map(str::to_owned));
-            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Problem(Error::new(ErrorCode::InvalidRequest, format!("in the query string: {text}{hint}")))
+            Problem(Error::new(ErrorCode::InvalidRequest, format!("in the query string: {}", with_nearest(text))))
         })
     }
 }

@@ -69,7 +69,7 @@ impl Authenticator {
     async fn by_token(&self, claims: &VerifiedClaims) -> Result<Arc<Principal>> {
         let Claimed { tenant: name, caller, role } = self.token_claims.read(|claim| claims.text(claim))?;
         let no_tenant = || self.token_claims.no_tenant().with_context(format_args!("there is no tenant {name}"));
-        let tenant = self.tenants.find(&name).await?.ok_or_else(no_tenant)?;
+        let tenant = self.tenants.find(&name).await?.filter(|tenant| !tenant.is_closed()).ok_or_else(no_tenant)?;
         Ok(Arc::new(Principal {
             tenant: tenant.id,
             tenant_name: tenant.name,

@@ -81,7 +81,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestTimeout {
 }
 
 /// Ends a call that is still under way when the platform's time is all but over: the platform would end the process, and
-/// the caller would not learn why.
+/// the caller would not learn why. A statement ends a [`MARGIN`] before that, so what goes on is a part of Tidegate that
+/// does not answer.
 pub(crate) async fn end_in_time(
     answer: impl Future<Output = Response>,
     deadline: Option<PlatformDeadline>,
@@ -91,8 +92,10 @@ pub(crate) async fn end_in_time(
     match timeout(left, answer).await {
         Ok(response) => response,
         Err(_) => {
-            let passed = "the time that a call may take has passed; what it changes may or may not have been done";
-            Problem(Error::new(ErrorCode::Timeout, passed)).into_response()
+            let late = "tidegate did not answer in time; what the call changes may or may not have been done: look, and \
+                        try again in a moment";
+            let error = Error::new(ErrorCode::Unavailable, late).with_context("the time of the call has passed");
+            Problem(error).into_response()
         }
     }
 }
@@ -155,7 +158,8 @@ mod tests {
         let deadline = Deadline::after(Instant::now(), LAST_MARGIN + Duration::from_millis(20));
         let response = end_in_time(pending(), Some(PlatformDeadline(deadline))).await;
         assert!(Instant::now() < deadline.instant());
-        assert_eq!(response.extensions().get::<Problem>().unwrap().0.code(), ErrorCode::Timeout);
+        let Problem(error) = response.extensions().get::<Problem>().unwrap();
+        assert_eq!((error.code(), error.retry_after_seconds()), (ErrorCode::Unavailable, Some(1)));
     }
 
     #[test]

@@ -32,23 +32,21 @@ const INTERVAL: Duration = Duration::from_secs(1);
 type Flush = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What was started.
-#[derive(Clone)]
 pub struct Telemetry {
     flush: Option<Flush>,
 }
 
 /// Starts logging to standard error, once per process, and exporting spans, if `OTEL_EXPORTER_OTLP_ENDPOINT` names a
-/// collector. `TIDEGATE_LOG` selects what is logged: a level, or a list such as `warn,rmcp=error`; without it `default`
-/// does. What cannot be read selects warnings.
-pub fn start(default: &str) -> Telemetry {
-    let wanted = env::var("TIDEGATE_LOG").unwrap_or_else(|_| default.to_owned());
+/// collector. `wanted` selects what is logged: a level, or a list such as `warn,rmcp=error`. What cannot be read selects
+/// warnings.
+pub fn start(wanted: &str) -> Telemetry {
     let filter = wanted.parse::<Targets>();
     let is_wrong = filter.is_err();
     let filter = filter.unwrap_or_else(|_| Targets::new().with_default(LevelFilter::WARN));
     let collector = env::var(COLLECTOR).ok().filter(|collector| !collector.is_empty());
     let started = start_with(filter.with_target(TARGET, LevelFilter::OFF), collector.as_deref());
     if is_wrong {
-        tracing::warn!(%wanted, "what to log cannot be read: write a level, or a list such as `warn,rmcp=error`");
+        tracing::warn!(wanted, "what to log cannot be read: write a level, or a list such as `warn,rmcp=error`");
     }
     let flush = started.unwrap_or_else(|reason| {
         tracing::warn!(reason, "no spans are exported, though {COLLECTOR} is set");

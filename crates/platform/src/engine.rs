@@ -18,6 +18,8 @@ impl Platform {
         self.engine(ConnectorConfig {
             sqlite_root: sqlite_folder.clone(),
             sqlite_confined: true,
+            // A function has no files of its own beside its package.
+            sqlite_reserved: Vec::new(),
             networks: source_networks.clone(),
         })
     }

@@ -1,6 +1,7 @@
 //! The environment file: what can be set of a deployment.
 
 pub mod deploy;
+pub(crate) mod overrides;
 pub mod variables;
 
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ pub struct Environment {
     pub cache_seconds: u16,
     /// Which claims of the tokens that the gateway verified are read.
     pub token_claims: TokenClaims,
-    /// The names in `Host` that the MCP endpoint answers to.
+    /// The hosts whose pages the MCP endpoint and sign-up answer (`Origin`), and without a gateway those they answer to (`Host`).
     pub hosts: Vec<String>,
     /// What paths begin with behind a custom domain, such as `/tidegate`.
     pub base_paths: Vec<String>,
@@ -51,7 +52,7 @@ pub struct Environment {
     /// function's package, which is where Lambda runs it.
     #[schema(value_type = String)]
     pub sqlite_folder: PathBuf,
-    /// Where database servers may be. A local server, whose one user owns the machine, has no such rule.
+    /// Where database servers may be. A local server, whose one user owns the machine, has no such rule unless sign-up is open.
     pub source_networks: SourceNetworks,
     /// Where callers may be.
     pub caller_networks: CallerNetworks,
@@ -87,6 +88,16 @@ impl Environment {
 
     /// What is wrong with the values of an environment of this name, each with its key.
     pub fn faults(&self, name: &str) -> Vec<Fault> {
+        let mut faults = self.faults_of_settings();
+        if let Some(deploy) = &self.deploy {
+            faults.extend(self.faults_beside(deploy, name));
+            faults.extend(deploy.faults());
+        }
+        faults
+    }
+
+    /// What is wrong with what the functions read, each with its key.
+    pub(crate) fn faults_of_settings(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, field: &str, message: &str| {
             if !holds {
@@ -113,21 +124,34 @@ impl Environment {
             "base_paths",
             "paths such as /tidegate, with no slash at their end",
         );
-        if let Some(deploy) = &self.deploy {
-            let is_kept = name != "production" || deploy.protected;
-            expect(is_kept, "deploy.protected", "true in production");
-            let names_are_safe = self.sign_up == SignUp::Closed || deploy.gateway.jwt.is_none();
-            let message =
-                "closed with `deploy.gateway.jwt`: tokens name tenants, and anybody could take such a name first";
-            expect(names_are_safe, "sign_up", message);
-            // AWS WAF knows no range of every address.
-            let is_range = !self.caller_networks.allow.iter().any(AddressRange::is_everywhere);
-            let message =
-                "without a range of /0 when there is a firewall: leave the list empty to answer every address";
-            expect(is_range || deploy.firewall.is_none(), "caller_networks.allow", message);
-            faults.extend(deploy.faults());
-        }
         faults
+    }
+
+    /// What does not go together with what Terraform builds.
+    fn faults_beside(&self, deploy: &Deploy, name: &str) -> Vec<Fault> {
+        let is_closed = self.sign_up == SignUp::Closed;
+        // AWS WAF knows no range of every address.
+        let has_everywhere = self.caller_networks.allow.iter().any(AddressRange::is_everywhere);
+        let rules = [
+            (name != "production" || deploy.protected, "deploy.protected", "true in production"),
+            (
+                is_closed || deploy.gateway.jwt.is_none(),
+                "sign_up",
+                "closed with `deploy.gateway.jwt`: tokens name tenants, and anybody could take such a name first",
+            ),
+            (
+                is_closed || self.source_networks.allow.is_empty(),
+                "sign_up",
+                "closed with `source_networks.allow`: anybody could look for what is in these networks",
+            ),
+            (
+                deploy.firewall.is_none() || !has_everywhere,
+                "caller_networks.allow",
+                "without a range of /0 when there is a firewall: leave the list empty to answer every address",
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(holds, ..)| !holds);
+        broken.map(|(_, field, message)| Fault::of(field, message)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{env, process::ExitCode, sync::Arc, time::Instant};
 
 use tidegate_core::{Error, ErrorCode, Result};
 use tidegate_http::{
-    lambda::{EventHandler, serve_events},
+    lambda::{EventHandler, Settle, serve_events},
     telemetry::{self, Telemetry},
 };
 use tokio::time::timeout;
@@ -28,10 +28,6 @@ pub async fn serve(handler: Handler) -> ExitCode {
     let log = deployment.as_ref().map_or(Environment::DEFAULT_LOG, |deployment| &deployment.environment.log);
     let telemetry = telemetry::start(log);
     let function = Arc::new(Function { deployment, telemetry, handler, started: StartOnce::new() });
-    // As early as for requests.
-    if let Err(error) = function.started().await {
-        tracing::error!(?error, "the function cannot start");
-    }
     match function.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -54,16 +50,36 @@ impl Function {
             let message = "this function answers events of AWS Lambda and has nothing to do elsewhere";
             return Err(Error::new(ErrorCode::InvalidRequest, message));
         }
-        serve_events(Arc::new(move |event, deadline| {
-            let function = Arc::clone(&self);
+        let function = Arc::clone(&self);
+        let handle: EventHandler = Arc::new(move |event, deadline| {
+            let function = Arc::clone(&function);
             Box::pin(async move {
                 let answer = async { function.started().await?(event, deadline).await }.await;
                 // Nothing runs between events. Without time for them, spans are lost.
                 let _ = timeout(deadline.0.remaining(Instant::now()), function.telemetry.flush()).await;
                 answer
             })
+        });
+        // As early as for requests.
+        let start = async {
+            if let Err(error) = self.started().await {
+                tracing::error!(?error, "the function cannot start");
+            }
+        };
+        serve_events(handle, Box::pin(start), self.settles()).await
+    }
+
+    /// What is done before the environment ends: a task that is under way goes on from its place at its next run, and has
+    /// nothing to write.
+    fn settles(self: &Arc<Self>) -> Option<Settle> {
+        if !self.telemetry.exports() {
+            return None;
+        }
+        let function = Arc::clone(self);
+        Some(Arc::new(move || {
+            let function = Arc::clone(&function);
+            Box::pin(async move { function.telemetry.flush().await })
         }))
-        .await
     }
 
     async fn started(&self) -> Result<&EventHandler> {

@@ -52,7 +52,7 @@ pub async fn make_tenant(
     clock: &dyn Clock,
     ids: &dyn Ids,
 ) -> Result<(Tenant, OwnerKey)> {
-    let tenant = Tenant { id: TenantId::from_uuid(ids.uuid()), name, created_at: clock.now() };
+    let tenant = Tenant { id: TenantId::from_uuid(ids.uuid()), name, created_at: clock.now(), closed_at: None };
     let owner_key = OwnerKey::generate(&tenant, clock, ids)?;
     tenants.create(&tenant, &owner_key.key).await?;
     Ok((tenant, owner_key))

@@ -2,7 +2,7 @@
 
 use std::{env, net::SocketAddr, process::ExitCode, sync::Arc};
 
-use axum::{Router, extract::Request, http::Uri, response::Response, routing::any};
+use axum::{Router, extract::Request, response::Response, routing::any};
 use tidegate_core::{
     Error, ErrorCode, Result,
     network::CallerNetworks,
@@ -174,8 +174,7 @@ fn late() -> Error {
 
 /// The platform of a deployment.
 pub(crate) async fn open(deployment: Deployment) -> Result<Platform> {
-    let Deployment { mut environment, aws, urls, .. } = deployment;
-    let hosts = urls.iter().filter_map(|url| url.parse::<Uri>().ok()?.host().map(str::to_owned));
+    let Deployment { mut environment, aws, hosts, .. } = deployment;
     environment.hosts.extend(hosts);
     let backend = AwsBackend::from_environment(&aws)?;
     let platform = Platform::new(environment, backend.store.clone());

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tidegate_core::{
     Name, Result,
     api_key::ApiKey,
@@ -12,7 +13,7 @@ use tidegate_core::{
 };
 use uuid::Uuid;
 
-/// Tenants that are found in memory for a short time. One that is there stays as it is, so only its end would be seen late.
+/// Tenants that are found in memory for a short time. One that is there stays as it is, so only its end is seen late.
 /// What does not exist is never remembered.
 pub struct CachedTenants {
     inner: Arc<dyn Tenants>,
@@ -46,13 +47,20 @@ impl Tenants for CachedTenants {
     async fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Page<Tenant>> {
         self.inner.page(after, limit).await
     }
+
+    async fn close(&self, tenant: &Tenant, at: DateTime<Utc>) -> Result<()> {
+        self.inner.close(tenant, at).await
+    }
+
+    async fn remove(&self, tenant: &Tenant) -> Result<u64> {
+        self.inner.remove(tenant).await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use chrono::DateTime;
     use tidegate_core::id::TenantId;
 
     use super::*;
@@ -77,13 +85,25 @@ mod tests {
         async fn page(&self, _: Option<Uuid>, _: usize) -> Result<Page<Tenant>> {
             unimplemented!()
         }
+
+        async fn close(&self, _: &Tenant, _: DateTime<Utc>) -> Result<()> {
+            unimplemented!()
+        }
+
+        async fn remove(&self, _: &Tenant) -> Result<u64> {
+            unimplemented!()
+        }
     }
 
     #[tokio::test]
     async fn a_tenant_is_looked_for_until_it_is_there_and_then_once_in_a_lifetime() {
         let demo: Name = "demo".parse().unwrap();
-        let tenant =
-            Tenant { id: TenantId::from_uuid(Uuid::nil()), name: demo.clone(), created_at: DateTime::UNIX_EPOCH };
+        let tenant = Tenant {
+            id: TenantId::from_uuid(Uuid::nil()),
+            name: demo.clone(),
+            created_at: DateTime::UNIX_EPOCH,
+            closed_at: None,
+        };
         for (lifetime, looks) in [(Duration::from_secs(3600), 3), (Duration::ZERO, 5)] {
             let store = Arc::new(Store::default());
             let cached = CachedTenants::new(Arc::clone(&store) as _, 10, lifetime);

@@ -8,6 +8,7 @@ mod keys;
 mod migrations;
 mod progress;
 mod refusal;
+mod removal;
 mod repository;
 mod revisions;
 mod table;

@@ -16,16 +16,20 @@ where
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
     let mapped = match (error, code) {
-        (SdkError::ServiceError(_), Some("ValidationException")) => refused(message),
+        (SdkError::ServiceError(_), Some("ValidationException")) => refused(part, message),
         (SdkError::ConstructionFailure(_), _) => Error::internal("the request cannot be built"),
         _ => unavailable(part),
     };
     mapped.with_context(causes(error)).with_context(operation)
 }
 
-/// The error of a request that breaks a rule of DynamoDB. The only one that a caller can break is the size of an item.
-pub(crate) fn refused(message: &str) -> Error {
-    if message.to_ascii_lowercase().contains("size") {
+/// The error of a request that `part` calls invalid. The only rule that a caller can break is the size of an item. A table
+/// whose key is disabled or about to be deleted says so in this way too ("KMS key disabled error: …"); that is no fault of
+/// the request.
+pub(crate) fn refused(part: &str, message: &str) -> Error {
+    if message.starts_with("KMS ") {
+        unavailable(part).with_context(message)
+    } else if message.to_ascii_lowercase().contains("size") {
         Error::new(ErrorCode::LimitExceeded, "it is too large to be stored: make it smaller than 400 KB")
             .with_context(message)
     } else {

@@ -4,7 +4,11 @@ mod embedded;
 pub(crate) mod files;
 mod lock;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use dynoxide::Database;
 use tidegate_core::{Error, ErrorCode, Result};
@@ -44,6 +48,13 @@ impl LocalBackend {
         store.create_table().await?;
         let sweeper = AbortOnDropHandle::new(tokio::spawn(sweep(database)));
         Ok(Self { store, vault, key: Arc::new(key), _sweeper: sweeper })
+    }
+
+    /// The files in a data folder that are the backend's own, and the folder of the vault.
+    pub fn own_files(folder: &Path) -> Vec<PathBuf> {
+        ["lock", "master.key", "store.sqlite", "store.sqlite-shm", "store.sqlite-wal", "vault"]
+            .map(|name| folder.join(name))
+            .to_vec()
     }
 }
 

@@ -35,42 +35,57 @@ pub struct SecretsManagerVault {
     names: Arc<SecretNames>,
 }
 
+/// What is stored under the name of a secret.
+enum Stored {
+    Value(SecretString),
+    /// No secret, or one without a value.
+    Absent,
+    /// A secret that waits for its deletion, until when it can be restored.
+    Marked,
+}
+
 impl SecretsManagerVault {
     pub(crate) fn new(client: Client, names: &SecretNames) -> Self {
         Self { client, names: Arc::new(names.clone()) }
     }
 
-    /// The master key of the deployment, which `tidegate store init` puts there. `NotFound` when there is none.
+    /// The master key of the deployment, which `tidegate store init` puts there. `NotFound` when there is none, or it is
+    /// marked for deletion.
     pub async fn master_key(&self) -> Result<MasterKey> {
         let name = &self.names.master_key;
         match self.read(name.clone()).await? {
-            Some(key) => MasterKey::from_base64(key.expose_secret(), &format!("the secret {name}")),
-            None => Err(Error::new(
+            Stored::Value(key) => MasterKey::from_base64(key.expose_secret(), &format!("the secret {name}")),
+            Stored::Absent => Err(Error::new(
                 ErrorCode::NotFound,
                 format!("there is no secret {name}: run `tidegate store init` for this environment"),
             )),
+            Stored::Marked => Err(marked_for_deletion(name)),
         }
     }
 
     /// Puts a random master key into its secret when that holds none, and says whether it did. A key that is there is
     /// not replaced, whoever else does the same at the same time.
     ///
-    /// `NotFound` when there is no secret. On an emulator it is made.
+    /// `NotFound` when there is no secret, or it is marked for deletion. On an emulator it is made.
     #[cfg(feature = "operator")]
     pub(crate) async fn make_master_key(&self, is_emulated: bool) -> Result<bool> {
         let name = &self.names.master_key;
         let described = match self.client.describe_secret().secret_id(name).send().await {
             Ok(described) => Some(described),
-            Err(error) if is_absent(&error) => None,
+            Err(error) if matches!(missing(&error), Some(Stored::Absent)) => None,
             Err(error) => return Err(failed("DescribeSecret", &error)),
         };
+        // A secret is described until it is gone.
+        if described.as_ref().is_some_and(|secret| secret.deleted_date().is_some()) {
+            return Err(marked_for_deletion(name));
+        }
         let key = SecretString::from(MasterKey::random_base64()?);
         match described {
             Some(secret) => {
                 // What an emulator says of versions differs from AWS. There the key is not read: an operator need not
                 // know it.
                 let has_value = match is_emulated {
-                    true => self.read(name.clone()).await?.is_some(),
+                    true => matches!(self.read(name.clone()).await?, Stored::Value(_)),
                     false => secret.version_ids_to_stages().is_some_and(has_current),
                 };
                 if has_value { Ok(false) } else { self.fill_master_key(&key).await }
@@ -109,11 +124,10 @@ impl SecretsManagerVault {
         format!("{}{}", self.names.prefix, reference.as_str())
     }
 
-    async fn read(&self, name: String) -> Result<Option<SecretString>> {
+    async fn read(&self, name: String) -> Result<Stored> {
         match self.client.get_secret_value().secret_id(name).send().await {
-            Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(failed("GetSecretValue", &error)),
+            Ok(answer) => Ok(answer.secret_string.map_or(Stored::Absent, |secret| Stored::Value(secret.into()))),
+            Err(error) => missing(&error).ok_or_else(|| failed("GetSecretValue", &error)),
         }
     }
 }
@@ -140,7 +154,11 @@ impl Vault for SecretsManagerVault {
     }
 
     async fn get(&self, reference: &SecretRef) -> Result<SecretString> {
-        self.read(self.name(reference)).await?.ok_or_else(vault::absent)
+        match self.read(self.name(reference)).await? {
+            Stored::Value(secret) => Ok(secret),
+            Stored::Absent => Err(vault::absent()),
+            Stored::Marked => Err(vault::absent().with_context("the secret is marked for deletion")),
+        }
     }
 
     async fn delete(&self, reference: &SecretRef) -> Result<()> {
@@ -151,7 +169,7 @@ impl Vault for SecretsManagerVault {
         };
         match delete.send().await {
             Ok(_) => Ok(()),
-            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) if missing(&error).is_some() => Ok(()),
             Err(error) => Err(failed("DeleteSecret", &error)),
         }
     }
@@ -189,16 +207,23 @@ fn has_current(stages: &HashMap<String, Vec<String>>) -> bool {
     stages.values().flatten().any(|stage| stage == "AWSCURRENT")
 }
 
-/// Whether there is no such secret, or only one that waits for its deletion.
-fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    let service = error.as_service_error();
-    match service.and_then(ProvideErrorMetadata::code) {
-        Some("ResourceNotFoundException") => true,
-        Some("InvalidRequestException") => service.and_then(ProvideErrorMetadata::message).is_some_and(|message| {
-            message.contains("marked for deletion") || message.contains("scheduled for deletion")
-        }),
-        _ => false,
+/// What an error says of a secret that is not there; none when it says something else.
+fn missing<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<Stored> {
+    let service = error.as_service_error()?;
+    let is_marked = |text: &str| text.contains("marked for deletion") || text.contains("scheduled for deletion");
+    match service.code()? {
+        "ResourceNotFoundException" => Some(Stored::Absent),
+        "InvalidRequestException" if service.message().is_some_and(is_marked) => Some(Stored::Marked),
+        _ => None,
     }
+}
+
+/// The master key is on its way out. Until it is gone, no other can be made under its name.
+fn marked_for_deletion(name: &str) -> Error {
+    let message = format!(
+        "the secret {name} is marked for deletion: keep it by `aws secretsmanager restore-secret --secret-id {name}`"
+    );
+    Error::new(ErrorCode::NotFound, message)
 }
 
 fn failed<E, R>(operation: &str, error: &SdkError<E, R>) -> Error

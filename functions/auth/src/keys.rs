@@ -15,7 +15,7 @@ use tidegate_core::{
     id::{ApiKeyId, TenantId},
     policy::{self, ManageApiKeys, Permit},
     ports::{EntityKind, Filter, MAX_PAGE, find},
-    principal::{Role, Scope},
+    principal::{Principal, Role, Scope},
 };
 use tidegate_http::{
     Caller, IdempotentBody, Problem, api_key, idempotency,
@@ -110,6 +110,7 @@ pub async fn create(
         return Err(text_is_gone(&made).into());
     }
     check(&state, &permit, &new).await?;
+    expect_open(&state, &principal).await?;
     let tenant = permit.tenant();
     let id = ApiKeyId::from_uuid(state.ids.uuid());
     let (text, secret_hash) = api_key::generate(tenant, id, &*state.ids)?;
@@ -210,6 +211,17 @@ fn text_is_gone(made: &ApiKey) -> Error {
             made.name, made.name
         ),
     )
+}
+
+/// A tenant that is being removed gets no key. Its own are gone, but one may be remembered that its owner calls with, and a
+/// key that was made with it would outlive the tenant.
+async fn expect_open(state: &AuthState, principal: &Principal) -> Result<()> {
+    let tenant = state.tenants.find(&principal.tenant_name).await?;
+    if tenant.is_some_and(|tenant| tenant.id == principal.tenant && !tenant.is_closed()) {
+        return Ok(());
+    }
+    let removed = "this tenant is being removed; ask the operator of this deployment";
+    Err(Error::new(ErrorCode::Unauthenticated, removed))
 }
 
 /// A key must not be more than its maker, and what it is narrowed to has to exist: a typing error there would narrow

@@ -3,7 +3,8 @@
 use axum::{
     Json,
     extract::{FromRequestParts, State},
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use tidegate_core::{
@@ -11,7 +12,10 @@ use tidegate_core::{
     id::TenantId,
     tenant::{SignUp, Tenant},
 };
-use tidegate_http::{JsonBody, Problem};
+use tidegate_http::{
+    JsonBody, Problem,
+    own_hosts::{expect_own, single},
+};
 use tidegate_platform::owner;
 use utoipa::ToSchema;
 
@@ -44,7 +48,7 @@ pub struct SignedUp {
 #[utoipa::path(post, path = "/v1/sign-up", tag = "auth", request_body = NewTenant, security(()),
     responses((status = 201, body = SignedUp)))]
 pub async fn sign_up(
-    _: IsOpen,
+    _: MaySignUp,
     State(state): State<AuthState>,
     JsonBody(new): JsonBody<NewTenant>,
 ) -> Result<(StatusCode, Json<SignedUp>), Problem> {
@@ -61,22 +65,34 @@ pub async fn sign_up(
     Ok((StatusCode::CREATED, Json(signed_up)))
 }
 
-/// Says that this deployment is open to sign up. Where it is not, nothing of a request is read.
+/// A request that may sign up. Nobody has to know a key for it, so what no page of another site may send is checked here;
+/// elsewhere such a page lacks the key. Where sign-up is closed, nothing of a request is read.
 #[derive(Debug)]
-pub struct IsOpen;
+pub struct MaySignUp;
 
-impl FromRequestParts<AuthState> for IsOpen {
-    type Rejection = Problem;
+impl FromRequestParts<AuthState> for MaySignUp {
+    type Rejection = Response;
 
-    async fn from_request_parts(_: &mut Parts, state: &AuthState) -> Result<Self, Problem> {
-        match state.sign_up {
-            SignUp::Open => Ok(Self),
-            SignUp::Closed => Err(Problem(Error::new(
-                ErrorCode::Forbidden,
-                "sign-up is closed here; ask the operator of this deployment to make your tenant",
-            ))),
+    async fn from_request_parts(request: &mut Parts, state: &AuthState) -> Result<Self, Response> {
+        if state.sign_up == SignUp::Closed {
+            let closed = "sign-up is closed here; ask the operator of this deployment to make your tenant";
+            return Err(Problem(Error::new(ErrorCode::Forbidden, closed)).into_response());
         }
+        expect_own(request, &state.hosts).map_err(|error| Problem(error).into_response())?;
+        // A page of any site may send text and forms without being asked beforehand by its browser (Fetch, "CORS-safelisted
+        // request-header").
+        if !is_json(&request.headers) {
+            let other = Error::new(ErrorCode::InvalidRequest, "send the body with `Content-Type: application/json`");
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Problem(other)).into_response());
+        }
+        Ok(Self)
     }
+}
+
+/// Whether a body is said to be JSON, and nothing else.
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = single(headers, &header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Whoever lost the answer finds the name taken, by itself, and has no key.

@@ -22,6 +22,8 @@ pub struct AuthState {
     pub authenticator: Arc<Authenticator>,
     /// Who may make a tenant beside the operator.
     pub sign_up: SignUp,
+    /// The hosts of the deployment, whose pages alone may sign up.
+    pub hosts: Arc<[String]>,
     /// The tenants.
     pub tenants: Arc<dyn Tenants>,
     /// The API keys.
@@ -46,6 +48,7 @@ impl AuthState {
         Self {
             authenticator: Arc::clone(&platform.authenticator),
             sign_up: platform.environment.sign_up,
+            hosts: platform.environment.hosts.as_slice().into(),
             tenants: Arc::clone(&platform.tenants),
             keys: Arc::clone(&platform.keys).fresh(),
             servers: Arc::clone(&platform.servers).fresh(),

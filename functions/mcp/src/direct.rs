@@ -7,7 +7,7 @@
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 use http_body::Frame;
@@ -16,6 +16,7 @@ use rmcp::model::{Implementation, JsonObject, ProtocolVersion, RequestMetaObject
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidegate_core::{Error, Result};
+use tidegate_http::own_hosts::{is_sent_to, single};
 
 use crate::{
     endpoint::Envelope,
@@ -57,7 +58,7 @@ impl ToolCall {
         else {
             return None;
         };
-        if method != "tools/call" || !is_json(headers) || !names_host(headers, hosts) {
+        if method != "tools/call" || !is_json(headers) || !is_sent_to(headers, hosts) {
             return None;
         }
         let Params { name, arguments, meta } = serde_json::from_str(params.get()).ok()?;
@@ -131,15 +132,6 @@ fn era(headers: &HeaderMap, tool: &str, meta: RequestMetaObject) -> Option<Era> 
 
 const VERSION: &str = "mcp-protocol-version";
 
-/// The value of a header that is there once.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
-}
-
 /// Whether the message is JSON, and the answer may be.
 fn is_json(headers: &HeaderMap) -> bool {
     single(headers, &header::CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/json"))
@@ -152,13 +144,4 @@ pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
         let accept = accept.to_str().unwrap_or_default();
         ["*/*", "application/*", "application/json"].iter().any(|part| accept.contains(part))
     })
-}
-
-/// Whether the request came in by one of these names; by any when there are none.
-fn names_host(headers: &HeaderMap, hosts: &[String]) -> bool {
-    if hosts.is_empty() {
-        return true;
-    }
-    let host = single(headers, &header::HOST).and_then(|host| host.parse::<Authority>().ok());
-    host.is_some_and(|host| hosts.iter().any(|allowed| allowed == host.host()))
 }

@@ -5,15 +5,15 @@ use std::{borrow::Cow, mem, sync::Arc};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Path, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use rmcp::transport::{StreamableHttpService, streamable_http_server::StreamableHttpServerConfig};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value as Json, value::RawValue};
-use tidegate_core::{Error, ErrorCode, Name, Result, principal::Principal, server::Server};
+use tidegate_core::{Error, Name, Result, principal::Principal, server::Server};
 use tidegate_http::{
-    Caller, Problem, RequestTimeout, edge::MAX_BODY, gateway::Gateway, json::unreadable, request_id::CurrentRequest,
+    Caller, Problem, RequestTimeout, edge::MAX_BODY, json::unreadable, own_hosts, request_id::CurrentRequest,
 };
 
 use crate::{
@@ -73,10 +73,8 @@ async fn answer(
     RequestTimeout(timeout): RequestTimeout,
     mut request: Request,
 ) -> Result<Response, Problem> {
-    own_origin(request.headers(), &state.config.allowed_hosts)?;
-    // A gateway passes on only what was sent to its own names, which a function does not all know.
-    let is_behind_gateway = request.extensions().get::<Gateway>().is_some();
-    let hosts = if is_behind_gateway { &[][..] } else { &*state.config.allowed_hosts };
+    own_hosts::expect_own_origin(request.headers(), &state.config.allowed_hosts)?;
+    let hosts = own_hosts::names(request.extensions(), &state.config.allowed_hosts);
     let (mut headers, uri) = (mem::take(request.headers_mut()), mem::take(request.uri_mut()));
     let body = Bytes::from_request(request, &()).await.map_err(unreadable)?;
     let message = match read(&body) {
@@ -125,17 +123,6 @@ async fn in_json(response: Response) -> Response {
 /// The body of a refusal of a message whose id is not known.
 fn refusal(code: i32, message: &str) -> axum::Json<serde_json::Value> {
     axum::Json(serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}}))
-}
-
-/// Refuses a page of another site: a browser sends its origin, and other clients send none (MCP, Security).
-fn own_origin(headers: &HeaderMap, hosts: &[String]) -> Result<()> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = origin.parse::<Uri>().ok().and_then(|origin| origin.host().map(str::to_owned));
-    if host.is_some_and(|host| hosts.contains(&host)) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorCode::Forbidden, format!("pages of the origin `{origin}` may not use this endpoint")))
 }
 
 /// What of a message tells whether it is one, and what it is.

@@ -128,11 +128,12 @@ impl<'a> Walk<'a> {
     }
 
     async fn next_tenant(&mut self) -> Result<Option<TenantId>> {
-        if self.tenants.is_empty()
+        while self.tenants.is_empty()
             && let Some(after) = self.more
         {
             let page = self.tasks.tenants.page(after, MAX_PAGE).await?;
-            self.tenants.extend(page.items.iter().map(|tenant| tenant.id));
+            let open = page.items.iter().filter(|tenant| !tenant.is_closed());
+            self.tenants.extend(open.map(|tenant| tenant.id));
             self.more = page.next.map(Some);
         }
         Ok(self.tenants.pop_front())

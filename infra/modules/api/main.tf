@@ -89,7 +89,8 @@ locals {
   # A path takes every method: which ones it has is for the function to say, with an answer that explains itself.
   routes = merge(
     { for path, route in var.routes : "ANY ${path}" => route },
-    { "$default" = { function = var.fallback, public = true } },
+    # Behind the base path of a domain it reaches every path that the function has, so it asks for a token too.
+    { "$default" = { function = var.fallback, public = false } },
   )
   answering = toset([for route in values(local.routes) : route.function])
 

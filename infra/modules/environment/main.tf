@@ -3,6 +3,7 @@ locals {
   # does not have, so without a look a misspelt key would be silent.
   parts = merge(
     {
+      "caller_networks"     = { given = try(var.file.caller_networks, {}), known = { allow = [] } }
       "deploy"              = { given = var.file.deploy, known = var.deploy }
       "deploy.tracing"      = { given = var.file.deploy.tracing, known = var.deploy.tracing }
       "deploy.tracing.otlp" = { given = var.file.deploy.tracing.otlp, known = var.deploy.tracing.otlp }

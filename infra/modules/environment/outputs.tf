@@ -16,12 +16,16 @@ output "deploy" {
     condition     = try(var.file.sign_up, "closed") == "closed" || var.deploy.gateway.jwt == null
     error_message = "sign_up: closed with deploy.gateway.jwt, whose tokens name tenants: anybody could take such a name first."
   }
+
+  precondition {
+    condition     = try(var.file.sign_up, "closed") == "closed" || length(try(var.file.source_networks.allow, [])) == 0
+    error_message = "sign_up: closed with source_networks.allow: anybody could look for what is in these networks."
+  }
 }
 
 output "callers" {
   description = "The ranges of addresses that may call; all with none."
-  # A misspelt key is an error, and not an empty list.
-  value = tolist(try(var.file.caller_networks, { allow = [] }).allow)
+  value       = tolist(try(var.file.caller_networks.allow, []))
 }
 
 output "settings" {

@@ -66,6 +66,7 @@ variable "deploy" {
     })
     schedules    = map(string)
     alarm_emails = list(string)
+    alarm_topics = optional(list(string), [])
   })
 
   validation {
@@ -239,12 +240,17 @@ variable "deploy" {
   }
 
   validation {
-    condition     = alltrue([for rate in values(var.deploy.schedules) : can(regex("^(rate|cron)\\(.+\\)$", rate))])
-    error_message = "deploy.schedules: when a task runs: rate(15 minutes) or cron(0 3 * * ? *)."
+    condition     = alltrue([for rate in values(var.deploy.schedules) : can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ()]+( [^ ()]+){5}\\))$", rate))])
+    error_message = "deploy.schedules: when a task runs: rate(15 minutes), in minutes, hours or days, or cron(0 3 * * ? *), of six fields."
   }
 
   validation {
     condition     = alltrue([for e in var.deploy.alarm_emails : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", e))])
     error_message = "deploy.alarm_emails: e-mail addresses."
+  }
+
+  validation {
+    condition     = length(var.deploy.alarm_topics) <= 4 && alltrue([for t in var.deploy.alarm_topics : can(regex("^arn:aws[a-z-]*:sns:${var.deploy.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", t))])
+    error_message = "deploy.alarm_topics: up to four ARNs of SNS topics in the same region, such as arn:aws:sns:eu-west-1:111122223333:pager."
   }
 }

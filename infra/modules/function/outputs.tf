@@ -20,7 +20,7 @@ output "invoke_arn" {
 
 output "version" {
   description = "The version that the alias leads to."
-  value       = aws_lambda_function.this.version
+  value       = aws_lambda_alias.live.function_version
 }
 
 output "url" {
@@ -28,26 +28,22 @@ output "url" {
   value       = one(aws_lambda_function_url.this[*].function_url)
 }
 
+# Of the role itself, so that a test of these lines is one of what is deployed.
 output "permissions" {
-  description = "What the function's role may do, a line for each action and resource; what it may not begins with `never`."
+  description = "What the function's role may do, a line for each action and resource, with its conditions; what it may not begins with `never`."
   value = toset(flatten([
-    for statement in local.policy.Statement : [
+    for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
       for action in statement.Action : [
-        for resource in statement.Resource : join("", [
-          statement.Effect == "Deny" ? "never " : "",
-          action,
-          " on ${replace(resource, "/^arn:[a-z-]+:[a-z]+:[a-z0-9-]*:[0-9]*:/", "")}",
-          join("", flatten([
+        for resource in statement.Resource : join("", flatten([
+          statement.Effect == "Allow" ? "" : "never ",
+          "${action} on ${resource}",
+          [
             for test, keys in try(statement.Condition, {}) : [
-              for key, values in keys : " ${lookup(local.words, key, "when ${key} is")} ${join(", ", values)}"
+              for key, values in keys : " when ${test} ${key} ${join(", ", values)}"
             ]
-          ])),
-        ])
+          ],
+        ]))
       ]
     ]
   ]))
-}
-
-locals {
-  words = { "dynamodb:LeadingKeys" = "in", "kms:ViaService" = "by" }
 }

@@ -21,28 +21,51 @@ variable "package" {
 variable "architecture" {
   description = "What `bootstrap` was built for: arm64 or x86_64."
   type        = string
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture: arm64 or x86_64."
+  }
 }
 
 variable "memory_mb" {
   description = "Memory in MB; the share of processors grows with it."
   type        = number
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "memory_mb: a whole number from 128 to 10240."
+  }
 }
 
 variable "timeout_s" {
   description = "After how many seconds a call is ended."
   type        = number
+
+  validation {
+    condition     = var.timeout_s >= 1 && var.timeout_s <= 900 && floor(var.timeout_s) == var.timeout_s
+    error_message = "timeout_s: a whole number from 1 to 900."
+  }
 }
 
 variable "concurrency" {
   description = "The most calls at once; null for the account's limit."
   type        = number
-  default     = null
+
+  validation {
+    condition     = var.concurrency == null ? true : var.concurrency >= 1 && floor(var.concurrency) == var.concurrency
+    error_message = "concurrency: a whole number of at least 1, or null."
+  }
 }
 
 variable "provisioned" {
   description = "How many environments are kept ready."
   type        = number
-  default     = 0
+
+  validation {
+    condition     = var.provisioned >= 0 && floor(var.provisioned) == var.provisioned && (var.concurrency == null ? true : var.provisioned <= var.concurrency)
+    error_message = "provisioned: a whole number from 0 to the concurrency."
+  }
 }
 
 variable "environment" {
@@ -79,6 +102,11 @@ variable "permissions" {
 variable "log_days" {
   description = "For how many days log lines are kept."
   type        = number
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_days)
+    error_message = "log_days: a number of days that CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
 }
 
 variable "key_arn" {
@@ -94,7 +122,11 @@ variable "tracing" {
 variable "layers" {
   description = "The ARNs of its layers."
   type        = list(string)
-  default     = []
+
+  validation {
+    condition     = length(var.layers) <= 5 && alltrue([for layer in var.layers : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", layer))])
+    error_message = "layers: up to five ARNs of versions of layers."
+  }
 }
 
 variable "network" {
@@ -103,11 +135,14 @@ variable "network" {
     subnets         = list(string)
     security_groups = list(string)
   })
-  default = null
+
+  validation {
+    condition     = var.network == null ? true : length(var.network.subnets) > 0 && length(var.network.security_groups) > 0
+    error_message = "network: at least one subnet and one security group, or null."
+  }
 }
 
 variable "has_url" {
   description = "Whether the function has a public URL of its own, over which answers stream."
   type        = bool
-  default     = false
 }

@@ -12,6 +12,7 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 locals {
+  topics        = concat([aws_sns_topic.alarms.arn], var.topics)
   server_errors = { namespace = "Tidegate", name = "${var.name}-server-errors" }
   of_function = merge([
     for key, function in var.functions : {
@@ -95,6 +96,6 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = each.value.minutes * 60
   evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
+  alarm_actions       = local.topics
+  ok_actions          = local.topics
 }

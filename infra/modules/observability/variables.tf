@@ -14,6 +14,11 @@ variable "functions" {
     name   = string
     p95_ms = number
   }))
+
+  validation {
+    condition     = alltrue([for function in values(var.functions) : function.p95_ms > 0])
+    error_message = "functions.*.p95_ms: more than 0 milliseconds."
+  }
 }
 
 variable "api_id" {
@@ -43,6 +48,11 @@ variable "cache" {
     storage_gb      = number
     ecpu_per_second = number
   })
+
+  validation {
+    condition     = var.cache == null ? true : var.cache.storage_gb > 0 && var.cache.ecpu_per_second > 0
+    error_message = "cache.storage_gb and cache.ecpu_per_second: more than 0, or there is nothing to come near to."
+  }
 }
 
 variable "firewall" {
@@ -61,4 +71,19 @@ variable "key_arn" {
 variable "emails" {
   description = "Who is told of alarms; each address has to confirm a message from AWS once."
   type        = list(string)
+
+  validation {
+    condition     = alltrue([for email in var.emails : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", email))])
+    error_message = "emails: e-mail addresses."
+  }
+}
+
+variable "topics" {
+  description = "The ARNs of topics of others that are told of alarms too."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.topics) <= 4 && alltrue([for topic in var.topics : can(regex("^arn:aws[a-z-]*:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", topic))])
+    error_message = "An alarm tells up to four topics of its region beside the deployment's own: arn:aws:sns:REGION:ACCOUNT:NAME."
+  }
 }

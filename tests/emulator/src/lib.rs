@@ -10,6 +10,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -21,7 +22,7 @@ use axum::{
 };
 use dynoxide::Database;
 use serde_json::json;
-use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::secrets::Secrets;
@@ -30,6 +31,19 @@ use self::secrets::Secrets;
 const DYNAMODB: &str = "DynamoDB_20120810.";
 /// What the targets of Secrets Manager begin with.
 const SECRETS_MANAGER: &str = "secretsmanager.";
+/// The operations that change something.
+const WRITES: [&str; 10] = [
+    "BatchWriteItem",
+    "CreateSecret",
+    "CreateTable",
+    "DeleteItem",
+    "DeleteSecret",
+    "PutItem",
+    "PutSecretValue",
+    "TransactWriteItems",
+    "UpdateItem",
+    "UpdateTimeToLive",
+];
 /// The largest request that DynamoDB takes, in bytes.
 const MAX_BODY: usize = 16 << 20;
 
@@ -45,14 +59,44 @@ pub struct Emulator {
 pub enum Failure {
     /// With the code of an exception of AWS, such as `AccessDeniedException`.
     Refused(&'static str),
+    /// With such a code and the message beside it.
+    RefusedSaying(&'static str, &'static str),
+    /// As a transaction that is cancelled, for a reason such as `TransactionConflict`.
+    Cancelled(&'static str),
+    /// The answer comes this late.
+    Slow(Duration),
     /// There is no answer.
     Silent,
+}
+
+/// A failure, and how many calls it is for; none for all.
+struct Fault {
+    failure: Failure,
+    left: Option<usize>,
+}
+
+/// When a call is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before it is done.
+    Before,
+    /// When it is done, and not answered.
+    After,
+}
+
+/// A write that is held.
+struct Hold {
+    moment: Moment,
+    /// How many writes come before it.
+    before: usize,
+    reached: oneshot::Sender<()>,
 }
 
 struct Services {
     database: Database,
     secrets: Secrets,
-    failures: Mutex<HashMap<String, Failure>>,
+    faults: Mutex<HashMap<String, Fault>>,
+    hold: Mutex<Option<Hold>>,
     calls: Mutex<Vec<String>>,
 }
 
@@ -66,7 +110,8 @@ impl Emulator {
         let services = Arc::new(Services {
             database: database::open(folder)?,
             secrets: Secrets::open(folder)?,
-            failures: Mutex::default(),
+            faults: Mutex::default(),
+            hold: Mutex::default(),
             calls: Mutex::default(),
         });
         let router =
@@ -90,14 +135,33 @@ impl Emulator {
         self.services.secrets.remove(name)
     }
 
-    /// Has an operation, such as `GetItem`, fail from here on.
-    pub fn fail(&self, operation: &str, failure: Failure) {
-        lock(&self.services.failures).insert(operation.to_owned(), failure);
+    /// The names of the secrets.
+    pub fn secret_names(&self) -> Vec<String> {
+        self.services.secrets.names()
     }
 
-    /// Has every operation work again.
+    /// Has an operation, such as `GetItem`, fail from here on.
+    pub fn fail(&self, operation: &str, failure: Failure) {
+        lock(&self.services.faults).insert(operation.to_owned(), Fault { failure, left: None });
+    }
+
+    /// Has an operation fail this many times, and work again then.
+    pub fn fail_times(&self, operation: &str, failure: Failure, times: usize) {
+        lock(&self.services.faults).insert(operation.to_owned(), Fault { failure, left: Some(times) });
+    }
+
+    /// Has every operation work again, and holds none.
     pub fn heal(&self) {
-        lock(&self.services.failures).clear();
+        lock(&self.services.faults).clear();
+        *lock(&self.services.hold) = None;
+    }
+
+    /// Holds the write of this number, counted from 1 over both services, for ever, and tells when that is reached. It takes the
+    /// place of what was held before.
+    pub fn hold_write(&self, number: usize, moment: Moment) -> oneshot::Receiver<()> {
+        let (reached, is_reached) = oneshot::channel();
+        *lock(&self.services.hold) = Some(Hold { moment, before: number.saturating_sub(1), reached });
+        is_reached
     }
 
     /// The operations that were called since this was asked last, in order.
@@ -115,16 +179,62 @@ async fn serve(State(services): State<Arc<Services>>, headers: HeaderMap, body: 
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default().to_owned();
     let operation = target.split_once('.').map_or("", |(_, operation)| operation).to_owned();
     lock(&services.calls).push(operation.clone());
-    let failure = lock(&services.failures).get(&operation).cloned();
+    let mut hold = services.held(&operation);
+    if let Some(hold) = hold.take_if(|hold| hold.moment == Moment::Before) {
+        hold.stay().await;
+    }
+    let failure = lock(&services.faults).get_mut(&operation).and_then(Fault::strike);
+    if let Some(Failure::Slow(late)) = failure {
+        sleep(late).await;
+    }
     let (status, body) = match failure {
         Some(Failure::Silent) => pending().await,
         Some(Failure::Refused(code)) => refused(code, "it is told to fail"),
-        None => spawn_blocking(move || answer(&services, &target, &body))
+        Some(Failure::RefusedSaying(code, message)) => refused(code, message),
+        Some(Failure::Cancelled(reason)) => cancelled(reason),
+        Some(Failure::Slow(_)) | None => spawn_blocking(move || answer(&services, &target, &body))
             .await
             .unwrap_or_else(|error| refused("InternalServerError", error)),
     };
+    if let Some(hold) = hold {
+        hold.stay().await;
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body).into_response()
+}
+
+impl Services {
+    /// The hold, when this is the call that it is for.
+    fn held(&self, operation: &str) -> Option<Hold> {
+        let mut hold = lock(&self.hold);
+        let waiting = hold.as_mut().filter(|_| WRITES.contains(&operation))?;
+        match waiting.before.checked_sub(1) {
+            Some(before) => {
+                waiting.before = before;
+                None
+            }
+            None => hold.take(),
+        }
+    }
+}
+
+impl Hold {
+    /// Says that it is reached, and stays there until the caller is gone.
+    async fn stay(self) {
+        // Whoever waited for it may be gone too.
+        let _ = self.reached.send(());
+        pending().await
+    }
+}
+
+impl Fault {
+    /// How the next call fails, unless it works again.
+    fn strike(&mut self) -> Option<Failure> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1)?;
+        }
+        Some(self.failure.clone())
+    }
 }
 
 fn answer(services: &Services, target: &str, body: &[u8]) -> Answer {
@@ -141,6 +251,13 @@ fn answer(services: &Services, target: &str, body: &[u8]) -> Answer {
 fn refused(code: &str, message: impl Display) -> Answer {
     let status = if code == "InternalServerError" { 500 } else { 400 };
     (status, json!({"__type": code, "message": message.to_string()}).to_string().into_bytes())
+}
+
+/// A transaction of one action that is cancelled, as DynamoDB writes it.
+fn cancelled(reason: &str) -> Answer {
+    let cancelled = json!({"__type": "TransactionCanceledException", "Message": "Transaction cancelled",
+                           "CancellationReasons": [{"Code": reason}]});
+    (400, cancelled.to_string().into_bytes())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -51,6 +51,10 @@ impl Secrets {
         self.write(&values)
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.values).keys().cloned().collect()
+    }
+
     pub(crate) fn answer(&self, operation: &str, body: &[u8]) -> Answer {
         match serde_json::from_slice(body) {
             Ok(request) => self.run(operation, request),

@@ -29,7 +29,7 @@ use tidegate_platform::Platform;
 use tidegate_store::{LocalBackend, SystemClock};
 use tower::ServiceExt;
 
-use crate::{AUTH, EXECUTE, MCP, REGISTRY, executions, raw, tools};
+use crate::{AUTH, EXECUTE, MCP, REGISTRY, SYNC, executions, raw, tasks::TASK, tools};
 
 /// How much later than it has to something may be seen to end, on a machine that does other things too. What does not end
 /// by itself takes seconds more.
@@ -105,7 +105,7 @@ async fn the_record_of_a_call_that_was_ended_is_written_before_its_answer_leaves
     // What the edge keeps back, and time for the call to come to its statement.
     request = request.extension(PlatformDeadline(Deadline::after(Instant::now(), Duration::from_millis(800))));
     let response = router.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-    assert_eq!(response.status(), 504);
+    assert_eq!(response.status(), 503);
     // What Lambda's layer does before the answer leaves.
     platform.settle().await.unwrap();
     let tenant = platform.tenants.find(&"demo".parse().unwrap()).await.unwrap().unwrap();
@@ -126,7 +126,8 @@ async fn a_call_ends_in_time_when_the_store_does_not_answer() {
         }
         let began = Instant::now();
         let answer = function.call_within(&event, TIME).await;
-        answer.problem(504, "timeout");
+        answer.problem(503, "unavailable");
+        assert_eq!(answer.headers["retry-after"], "1");
         assert_eq!(answer.json().get("jsonrpc").is_some(), program == MCP, "{}", answer.text);
         assert!(began.elapsed() < TIME + SLACK, "{event:?}: {:?}", began.elapsed());
         cloud.emulator.heal();
@@ -183,9 +184,15 @@ async fn a_frozen_environment_goes_on_with_what_has_changed_meanwhile() {
 #[tokio::test]
 async fn an_environment_ends_when_it_is_told_to() {
     let cloud = Cloud::start().await;
-    for program in [AUTH, EXECUTE, REGISTRY, MCP] {
+    for program in [AUTH, EXECUTE, REGISTRY, MCP, SYNC] {
         let mut function = cloud.function(program).await;
-        function.call(&Event::new("GET", "/nothing")).await.problem(404, "not_found");
+        if program == SYNC {
+            let task = Event::from(json!({"task": "purge"}));
+            assert!(!function.invoke(&task, TASK).await.unwrap().is_failure);
+            function.idle().await;
+        } else {
+            function.call(&Event::new("GET", "/nothing")).await.problem(404, "not_found");
+        }
         let (status, took) = function.terminate().await;
         assert!(status.success() && took < END + SLACK, "{program}: {status} after {took:?}");
     }

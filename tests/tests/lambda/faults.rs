@@ -16,7 +16,13 @@ use tests::{
 use crate::{AUTH, EXECUTE, MCP, REGISTRY, tools};
 
 /// The time that Lambda gives a call.
-const CALL: Duration = Duration::from_millis(1500);
+pub(crate) const CALL: Duration = Duration::from_millis(1500);
+/// The same for a call that may take all that its attempts take.
+pub(crate) const TIME: Duration = Duration::from_secs(12);
+
+/// What Secrets Manager says of a secret that waits for its deletion.
+pub(crate) const MARKED_FOR_DELETION: &str =
+    "You can't perform this operation on the secret because it was marked for deletion.";
 
 /// Makes sure that a function which could not start says so once, names the request, and does not end.
 async fn cannot_start(function: &mut Environment, why: &str) {
@@ -26,20 +32,29 @@ async fn cannot_start(function: &mut Environment, why: &str) {
     for path in ["/health", "/v1/me"] {
         let problem = function.call(&Event::new("GET", path)).await.problem(503, "unavailable");
         assert!(problem["detail"].as_str().unwrap().contains("its log says why"), "{problem}");
-        let id = problem["request_id"].as_str().unwrap();
-        assert!(function.logged(id).await.iter().any(|line| line.to_string().contains(why)), "{:#?}", function.log());
+        let lines = function.logged(problem["request_id"].as_str().unwrap()).await;
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].to_string().contains(why), "{why}: {}", lines[0]);
     }
 }
 
-#[tokio::test]
-async fn a_missing_or_wrong_variable_is_named() {
-    let cloud = Cloud::start().await;
-    for (name, value, why) in [
+/// Variables that keep a function from starting, each with a wrong value, or without one, and with what is said of it.
+pub(crate) fn wrong_variables() -> impl Iterator<Item = (&'static str, Option<&'static str>, &'static str)> {
+    [
         ("TIDEGATE_CONFIG", None, "TIDEGATE_CONFIG is not set"),
         ("TIDEGATE_CONFIG", Some(""), "TIDEGATE_CONFIG is not set"),
-        ("TIDEGATE_CONFIG", Some("{\"history_dys\": 3}"), "history_dys"),
+        ("TIDEGATE_CONFIG", Some(r#"{"history_dys": 3}"#), "did you mean `history_days`?"),
+        ("TIDEGATE_CONFIG", Some(r#"{"budget": {"row": 3}}"#), "did you mean `rows`?"),
         ("TIDEGATE_CONFIG", Some("{"), "TIDEGATE_CONFIG is wrong"),
-        ("TIDEGATE_CONFIG", Some("{\"history_days\": -1}"), "TIDEGATE_CONFIG is wrong"),
+        ("TIDEGATE_CONFIG", Some("[]"), "TIDEGATE_CONFIG is wrong"),
+        ("TIDEGATE_CONFIG", Some(r#"{"history_days": -1}"#), "TIDEGATE_CONFIG is wrong: `history_days`"),
+        (
+            "TIDEGATE_CONFIG",
+            Some(r#"{"history_days": 0}"#),
+            "TIDEGATE_CONFIG is wrong: `history_days` must be at least 1",
+        ),
+        ("TIDEGATE_CONFIG", Some(r#"{"quotas": {"keys": 5001}}"#), "`quotas.keys` must be 1 to 5000"),
+        ("TIDEGATE_URLS", Some("https://api.example.com,api.example.com"), "TIDEGATE_URLS is wrong: `api.example.com`"),
         ("TIDEGATE_TABLE", None, "TIDEGATE_TABLE is not set"),
         ("TIDEGATE_MASTER_KEY_SECRET", None, "TIDEGATE_MASTER_KEY_SECRET is not set"),
         ("TIDEGATE_URL_STREAMS", Some("yes"), "TIDEGATE_URL_STREAMS is wrong"),
@@ -47,10 +62,22 @@ async fn a_missing_or_wrong_variable_is_named() {
         ("AWS_ACCESS_KEY_ID", None, "AWS_ACCESS_KEY_ID is not set"),
         ("AWS_SECRET_ACCESS_KEY", Some(""), "AWS_SECRET_ACCESS_KEY is not set"),
         ("TIDEGATE_SECRET_PREFIX", None, "not told of the secrets"),
-    ] {
-        let mut function = Environment::start(Path::new(EXECUTE), &cloud.variables_with(name, value)).await;
-        cannot_start(&mut function, why).await;
-        assert!(function.terminate().await.0.success());
+        ("TIDEGATE_SECRET_RECOVERY_DAYS", Some("6"), "TIDEGATE_SECRET_RECOVERY_DAYS is wrong"),
+        ("TIDEGATE_SECRET_RECOVERY_DAYS", Some("a week"), "TIDEGATE_SECRET_RECOVERY_DAYS is wrong"),
+        ("TIDEGATE_KMS_KEY", Some("tidegate"), "TIDEGATE_KMS_KEY is wrong"),
+    ]
+    .into_iter()
+}
+
+#[tokio::test]
+async fn a_missing_or_wrong_variable_is_named() {
+    let cloud = Cloud::start().await;
+    for program in [EXECUTE, REGISTRY] {
+        for (name, value, why) in wrong_variables() {
+            let mut function = Environment::start(Path::new(program), &cloud.variables_with(name, value)).await;
+            cannot_start(&mut function, why).await;
+            assert!(function.terminate().await.0.success());
+        }
     }
 }
 
@@ -99,6 +126,18 @@ async fn a_master_key_that_is_denied_or_cannot_be_decrypted_is_said_and_heals() 
 }
 
 #[tokio::test]
+async fn a_master_key_that_is_marked_for_deletion_is_to_be_restored() {
+    let cloud = Cloud::start().await;
+    cloud.emulator.fail("GetSecretValue", Failure::RefusedSaying("InvalidRequestException", MARKED_FOR_DELETION));
+    let mut function = cloud.function(EXECUTE).await;
+    let restore = format!("aws secretsmanager restore-secret --secret-id {MASTER_KEY}");
+    cannot_start(&mut function, &restore).await;
+    assert!(function.log().iter().all(|line| !line.contains("store init")), "{:#?}", function.log());
+    cloud.emulator.heal();
+    heals(&mut function, &Event::new("GET", "/v1/executions").key(&cloud.key)).await;
+}
+
+#[tokio::test]
 async fn a_start_that_gets_no_answer_ends_before_the_call_does() {
     let cloud = Cloud::start().await;
     cloud.emulator.put_secret(MASTER_KEY, "").unwrap();
@@ -123,17 +162,19 @@ async fn a_start_that_gets_no_answer_ends_before_the_call_does() {
 #[tokio::test]
 async fn a_table_that_is_absent_or_denied_is_said_and_heals() {
     let cloud = Cloud::start().await;
-    for (program, path) in [(AUTH, "/v1/me"), (REGISTRY, "/v1/sources"), (EXECUTE, "/v1/executions")] {
-        let event = Event::new("GET", path).key(&cloud.key);
+    let get = |path: &str| Event::new("GET", path).key(&cloud.key);
+    for (program, event) in
+        [(AUTH, get("/v1/me")), (REGISTRY, get("/v1/sources")), (EXECUTE, get("/v1/executions")), (MCP, tools(&cloud))]
+    {
         let mut absent =
             Environment::start(Path::new(program), &cloud.variables_with("TIDEGATE_TABLE", Some("other"))).await;
-        refused(&mut absent, &event, "ResourceNotFoundException").await;
+        refused(&mut absent, &event, TIME, "ResourceNotFoundException").await;
 
         let mut function = cloud.function(program).await;
         for operation in ["GetItem", "Query"] {
             cloud.emulator.fail(operation, Failure::Refused("AccessDeniedException"));
         }
-        refused(&mut function, &event, "AccessDeniedException").await;
+        refused(&mut function, &event, TIME, "AccessDeniedException").await;
         cloud.emulator.heal();
         heals(&mut function, &event).await;
     }
@@ -200,13 +241,16 @@ async fn a_log_filter_that_is_wrong_does_not_stop_a_function() {
     assert_eq!(function.logged("what to log cannot be read").await.len(), 1, "{:#?}", function.log());
 }
 
-/// Makes sure that a call is refused with a problem, and that the log says why and names the request.
-async fn refused(function: &mut Environment, event: &Event, why: &str) {
-    let problem = function.call(event).await.problem(503, "unavailable");
-    let id = problem["request_id"].as_str().unwrap();
+/// Makes sure that a call with this much time is refused with a problem that says when to try again, and that one line of
+/// the log says why and names the request.
+pub(crate) async fn refused(function: &mut Environment, event: &Event, time: Duration, why: &str) {
+    let answer = function.call_within(event, time).await;
+    let problem = answer.problem(503, "unavailable");
+    assert_eq!(answer.headers["retry-after"], "1");
     assert!(!problem.to_string().contains(why), "{problem}");
-    let lines = function.logged(id).await;
-    assert!(lines.iter().any(|line| line.to_string().contains(why)), "{why}: {:#?}", function.log());
+    let lines = function.logged(problem["request_id"].as_str().unwrap()).await;
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(lines[0].to_string().contains(why), "{why}: {}", lines[0]);
 }
 
 /// Makes sure that a call succeeds before long.

@@ -4,8 +4,12 @@ mod answers;
 mod endings;
 mod events;
 mod faults;
+mod kills;
+mod secrets;
 mod sessions;
+mod store;
 mod streams;
+mod tasks;
 mod tokens;
 mod traces;
 

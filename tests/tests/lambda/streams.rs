@@ -145,6 +145,8 @@ async fn mcp_works_over_both_gateways() {
         assert_eq!(function.call(&event(&hello)).await.expect(200)["result"]["serverInfo"]["name"], "flights");
         assert_eq!(function.call(&event(&note)).await.status, 202);
         assert!(function.call(&event(&list)).await.expect(200)["result"]["tools"].as_array().unwrap().len() > 8);
+        let outcome = function.invoke(&event(&call), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(outcome.is_streamed, over_url);
         let called = function.call(&event(&call)).await.expect(200);
         assert_eq!(called["result"]["structuredContent"]["rows"], json!([["United Air Lines Inc."]]));
         function.call(&event(&call.clone().header("origin", "https://evil.test"))).await.problem(403, "forbidden");

@@ -18,16 +18,13 @@ use tests::{
 };
 use tokio::net::TcpListener;
 
-use crate::{AUTH, EXECUTE, MCP, REGISTRY, SYNC, raw, raw_as, tools};
+use crate::{AUTH, EXECUTE, MCP, REGISTRY, SYNC, raw, raw_as, tasks::TASK, tools};
 
 /// What the Runtime API of these tests tells of X-Ray.
 const X_RAY: (&str, &str) = ("5bef4de7ad49b0e87f6ef6c87fc2e700", "9a9197af755a6419");
 
 /// The time that Lambda gives a call when it matters here. Nothing that a collector does may take all of it.
 const TIME: Duration = Duration::from_secs(12);
-
-/// The time that Lambda gives a task.
-const TASK: Duration = Duration::from_secs(60);
 
 /// An environment of a function that sends its spans there.
 async fn function(cloud: &Cloud, program: &str, endpoint: &str) -> Environment {
@@ -130,10 +127,10 @@ async fn what_fails_is_an_error_of_its_span() {
     cloud.emulator.fail("GetItem", emulator::Failure::Silent);
     cloud.emulator.fail("Query", emulator::Failure::Silent);
     let me = Event::new("GET", "/v1/me").key(&cloud.key);
-    auth.call_within(&me, Duration::from_millis(1500)).await.problem(504, "timeout");
+    auth.call_within(&me, Duration::from_millis(1500)).await.problem(503, "unavailable");
     let (request, _) = of_call(&collector, 0).await;
     assert!(request.is_error);
-    assert_eq!(request.attribute("error.type"), "504");
+    assert_eq!(request.attribute("error.type"), "503");
 }
 
 #[tokio::test]
@@ -144,6 +141,8 @@ async fn a_caller_s_trace_goes_on() {
     let traceparent = |flags: &str| me().header("traceparent", &format!("00-{trace}-{parent}-{flags}"));
     for (event, expected) in [
         (traceparent("01"), (trace, parent)),
+        // What else a caller tells of itself is not exported: the collector takes no `trace_state`.
+        (traceparent("01").header("tracestate", "vendor=of-the-caller"), (trace, parent)),
         // What cannot be read is as if it were not there.
         (me().header("traceparent", "00-nothing-01"), X_RAY),
         (me().header("x-amzn-trace-id", "Root=1-67891233-abcdef012345678912345678"), X_RAY),
@@ -235,7 +234,7 @@ async fn a_collector_that_fails_costs_one_line_and_hardly_any_time() {
     let mut function = function(&cloud, EXECUTE, &silent.endpoint).await;
     cloud.emulator.fail("GetItem", emulator::Failure::Silent);
     let time = Duration::from_millis(1500);
-    function.call_within(&raw(&cloud, "SELECT 1 AS one"), time).await.problem(504, "timeout");
+    function.call_within(&raw(&cloud, "SELECT 1 AS one"), time).await.problem(503, "unavailable");
     function.logged("spans are lost").await;
     assert!(function.log().iter().all(|line| !line.contains("before everything was written")));
 }

@@ -1,9 +1,6 @@
 //! `tidegate config`: the environment files of deployments.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
@@ -35,7 +32,7 @@ pub(crate) struct CheckArguments {
 pub(super) fn run(command: &ConfigCommand) -> Result<(), Failure> {
     let ConfigCommand::Check(CheckArguments { file }) = command;
     let Declared { spec, origin } = load(file)?;
-    let values = serde_json::to_value(&spec)
+    let values = serde_json::to_value(spec.overridden()?)
         .map_err(|error| Failure::message(format!("`{}` cannot be printed: {error}", file.display())))?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -78,16 +75,13 @@ fn each_value(key: &str, value: &Json, node: Option<&Node>, visit: &mut impl FnM
     }
 }
 
-/// The row of a value: what holds when the environment variables of this process are looked at too.
+/// The row of a value. What an environment variable says goes before what the file says.
 fn effective(key: &str, value: &Json, place: Option<String>) -> [String; 3] {
-    let variable = variables::overriding(key).map(|variable| variable.name);
-    let set = variable.and_then(|name| Some((env::var(name).ok().filter(|value| !value.is_empty())?, name)));
-    if let Some((value, name)) = set {
-        return [key.to_owned(), value, name.to_owned()];
-    }
+    let variable = variables::overriding().find(|(name, setting)| *setting == key && variables::set(name).is_some());
+    let from = variable.map(|(name, _)| name.to_owned()).or(place).unwrap_or_else(|| "default".to_owned());
     let value = match value {
         Json::String(text) => text.clone(),
         other => other.to_string(),
     };
-    [key.to_owned(), value, place.unwrap_or_else(|| "default".to_owned())]
+    [key.to_owned(), value, from]
 }

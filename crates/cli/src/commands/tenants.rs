@@ -1,5 +1,7 @@
 //! `tidegate tenants`: the tenants of a deployment, for who operates it.
 
+mod delete;
+
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +18,8 @@ pub(crate) enum TenantsCommand {
     Create(TenantArguments),
     /// Make another API key for the owner of a tenant, and print it
     Key(TenantArguments),
+    /// Delete a tenant with all that it has, its secrets and its history too
+    Delete(delete::DeleteArguments),
     /// List the tenants
     List(StoreArguments),
 }
@@ -33,6 +37,7 @@ pub(super) async fn run(command: TenantsCommand) -> Result<(), Failure> {
     match command {
         TenantsCommand::Create(arguments) => create(arguments).await,
         TenantsCommand::Key(arguments) => key(arguments).await,
+        TenantsCommand::Delete(arguments) => delete::run(arguments).await,
         TenantsCommand::List(arguments) => list(&arguments).await,
     }
 }
@@ -69,12 +74,14 @@ async fn list(store: &StoreArguments) -> Result<(), Failure> {
     let platform = platform(store).await?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["NAME", "ID", "MADE"]);
+    table.set_header(["NAME", "ID", "MADE", ""]);
     let mut after = None;
     loop {
         let page = platform.tenants.page(after, MAX_PAGE).await?;
         for tenant in page.items {
-            table.add_row([tenant.name.to_string(), tenant.id.to_string(), format!("{:?}", tenant.created_at)]);
+            let made = format!("{:?}", tenant.created_at);
+            let state = if tenant.is_closed() { "being deleted" } else { "" };
+            table.add_row([tenant.name.as_str(), &tenant.id.to_string(), &made, state]);
         }
         match page.next {
             Some(next) => after = Some(next),

@@ -1,11 +1,14 @@
 //! Every function in this process, over the local backend.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{self, Path},
+    sync::Arc,
+};
 
 use axum::Router;
 use tidegate_auth::AuthState;
 use tidegate_connectors::ConnectorConfig;
-use tidegate_core::{Error, Result, network::SourceNetworks};
+use tidegate_core::{Error, Result, network::SourceNetworks, tenant::SignUp};
 use tidegate_engine::Engine;
 use tidegate_execute::ExecuteState;
 use tidegate_http::{edge, health, openapi};
@@ -16,6 +19,7 @@ use tidegate_store::LocalBackend;
 use tidegate_sync::Tasks;
 use utoipa::OpenApi;
 
+use super::record::Record;
 use crate::commands::store::target::migrations;
 
 /// The functions and what they stand on.
@@ -33,10 +37,7 @@ impl LocalPlatform {
         bring_up_to_date(&backend).await?;
         let platform = Platform::new(environment, backend.store.clone())
             .with_secrets(backend.vault.clone(), Arc::clone(&backend.key));
-        // What this machine reaches is for its user to say.
-        let networks = SourceNetworks::everywhere();
-        let connectors = ConnectorConfig { sqlite_root: folder.to_owned(), sqlite_confined: false, networks };
-        let engine = platform.engine(connectors)?;
+        let engine = platform.engine(connectors(folder, &platform.environment)?)?;
         let tasks = Arc::new(Tasks::new(&platform, Arc::clone(&engine))?);
         Ok(Self { platform, tasks, engine, _backend: backend })
     }
@@ -65,6 +66,21 @@ impl LocalPlatform {
         self.engine.close().await;
         self.platform.settle().await
     }
+}
+
+/// What sources may be. What this machine reaches is for its user to say; where others may make tenants, its environment
+/// does.
+fn connectors(folder: &Path, environment: &Environment) -> Result<ConnectorConfig> {
+    let is_open = environment.sign_up == SignUp::Open;
+    let mut sqlite_reserved = LocalBackend::own_files(folder);
+    sqlite_reserved.push(Record::path(folder));
+    Ok(ConnectorConfig {
+        // A path from the root of the machine is inside of it by its text.
+        sqlite_root: path::absolute(folder).map_err(Error::internal)?,
+        sqlite_confined: is_open,
+        sqlite_reserved,
+        networks: if is_open { environment.source_networks.clone() } else { SourceNetworks::everywhere() },
+    })
 }
 
 /// The OpenAPI document of every function.

@@ -17,6 +17,8 @@ pub(super) struct Location {
     path: PathBuf,
     /// The folder the file has to be inside.
     confined_to: Option<PathBuf>,
+    /// What is tidegate's own.
+    reserved: Vec<PathBuf>,
 }
 
 /// Tells one file on disk from another that took its name.
@@ -42,7 +44,7 @@ impl FileId {
 }
 
 impl Location {
-    /// Fails with `InvalidRequest` when the file is, or would be, outside the folder that confines it.
+    /// Fails with `InvalidRequest` when the file is, or would be, outside the folder that confines it, or is tidegate's own.
     pub(super) fn new(file: &SqliteFile, config: &ConnectorConfig) -> Result<Self> {
         if file.path.is_empty() {
             return Err(Error::new(ErrorCode::InvalidRequest, "`path` is empty: name a sqlite file"));
@@ -51,8 +53,9 @@ impl Location {
             given: file.path.clone(),
             path: config.sqlite_root.join(&file.path),
             confined_to: config.sqlite_confined.then(|| config.sqlite_root.clone()),
+            reserved: config.sqlite_reserved.clone(),
         };
-        // A file that is missing today may come later; one that is outside never may.
+        // A file that is missing today may come later; one that is outside, or tidegate's own, never may.
         match location.resolve() {
             Err(error) if error.code() == ErrorCode::InvalidRequest => Err(error),
             _ => Ok(location),
@@ -79,11 +82,15 @@ impl Location {
             }
         }
         let metadata = fs::metadata(&resolved).map_err(|error| self.unreadable(&error))?;
+        let file = FileId::of(&metadata);
+        if self.reserved.iter().any(|reserved| is_or_holds(reserved, &resolved, file)) {
+            return Err(self.own());
+        }
         // Opening a pipe or a device could block or worse.
         if !metadata.is_file() {
             return Err(self.unavailable("is not a file"));
         }
-        Ok((resolved, FileId::of(&metadata)))
+        Ok((resolved, file))
     }
 
     /// The file cannot serve; `why` goes on after its name.
@@ -106,6 +113,18 @@ impl Location {
             format!("`{}` is outside the folder that sqlite files are allowed in", self.given),
         )
     }
+
+    fn own(&self) -> Error {
+        Error::new(ErrorCode::InvalidRequest, format!("`{}` is a file of tidegate itself: name another", self.given))
+    }
+}
+
+/// Whether a resolved path is that of `reserved` or of something in it, or is another name of the same file. What is not
+/// there now may be later.
+fn is_or_holds(reserved: &Path, resolved: &Path, file: FileId) -> bool {
+    fs::canonicalize(reserved).is_ok_and(|path| {
+        resolved.starts_with(&path) || fs::metadata(&path).is_ok_and(|metadata| FileId::of(&metadata) == file)
+    })
 }
 
 /// The path with `.` and `..` taken out by their text, which works for files that do not exist too.
@@ -167,6 +186,45 @@ mod tests {
         fs::remove_file(root.path().join("here")).unwrap();
         link(&elsewhere.path().join("secret"), "here");
         assert_eq!(turned.resolve().unwrap_err().code(), ErrorCode::InvalidRequest);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_name_leads_to_a_file_of_tidegate() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [own, free] = ["own", "free"].map(|name| root.path().join(name));
+        fs::create_dir(root.path().join("vault")).unwrap();
+        for path in [&own, &free, &root.path().join("vault/secret")] {
+            fs::write(path, "").unwrap();
+        }
+        std::os::unix::fs::symlink(&own, elsewhere.path().join("symbolic")).unwrap();
+        std::os::unix::fs::symlink(root.path(), elsewhere.path().join("folder")).unwrap();
+        fs::hard_link(&own, root.path().join("hard")).unwrap();
+        let config = ConnectorConfig {
+            sqlite_root: root.path().to_owned(),
+            sqlite_reserved: ["own", "vault", "later"].map(|name| root.path().join(name)).to_vec(),
+            ..ConnectorConfig::default()
+        };
+        let located = |path: &Path| {
+            let file = SqliteFile { path: path.to_str().unwrap().to_owned(), max_sessions: 1 };
+            Location::new(&file, &config)
+        };
+        for path in ["own", "./own", "vault/../own", "hard", "vault/secret", "vault"].map(Path::new) {
+            let error = located(path).map(|_| ()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidRequest, "{path:?}");
+            assert!(error.message().ends_with("is a file of tidegate itself: name another"), "{error}");
+        }
+        for path in [own, elsewhere.path().join("symbolic"), elsewhere.path().join("folder/own")] {
+            assert_eq!(located(&path).map(|_| ()).unwrap_err().code(), ErrorCode::InvalidRequest, "{path:?}");
+        }
+        located(&free).unwrap().resolve().unwrap();
+        // A name that leads there later, and a file that is tidegate's only later.
+        for name in ["free", "later"] {
+            let turned = located(Path::new(name)).unwrap();
+            let _ = fs::remove_file(root.path().join(name));
+            fs::hard_link(root.path().join("own"), root.path().join(name)).unwrap();
+            assert_eq!(turned.resolve().unwrap_err().code(), ErrorCode::InvalidRequest, "{name}");
+        }
     }
 
     #[test]

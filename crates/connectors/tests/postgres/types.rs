@@ -150,6 +150,7 @@ fn cases() -> Vec<Case> {
         ("ARRAY[1.5::float8, 'Infinity']", document("[1.5,\"Infinity\"]"), Json, "double precision[]"),
         // Ranges
         ("'[1,10]'::int4range", json!("[1,11)"), String, "int4range"),
+        ("'[-9007199254740993,)'::int8range", json!("[-9007199254740993,)"), String, "int8range"),
         ("'(,1.5]'::numrange", json!("(,1.5]"), String, "numrange"),
         ("'empty'::daterange", json!("empty"), String, "daterange"),
         ("'[2024-01-01,infinity)'::tstzrange", json!("[\"2024-01-01 00:00:00+00\",infinity)"), String, "tstzrange"),

@@ -27,16 +27,20 @@ pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
     if span.is_disabled() {
         return;
     }
-    let mut caller = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
-    if !caller.has_active_span()
-        && let Some(x_ray) = headers.get(&X_RAY).and_then(|value| of_x_ray(value.to_str().ok()?))
-    {
-        caller = Context::new().with_remote_span_context(x_ray);
-    }
-    if caller.has_active_span() {
+    let x_ray = || headers.get(&X_RAY).and_then(|value| of_x_ray(value.to_str().ok()?));
+    if let Some(caller) = of_w3c(headers).or_else(x_ray) {
         // It fails for a span that is in use already, and this one is not.
-        let _ = span.set_parent(caller);
+        let _ = span.set_parent(Context::new().with_remote_span_context(caller));
     }
+}
+
+/// The span that `traceparent` names. What a caller writes into `tracestate` would be exported with each of our spans.
+fn of_w3c(headers: &HeaderMap) -> Option<SpanContext> {
+    let caller = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    let span = caller.span().span_context().clone();
+    span.is_valid().then(|| {
+        SpanContext::new(span.trace_id(), span.span_id(), span.trace_flags(), span.is_remote(), TraceState::NONE)
+    })
 }
 
 /// The span that a header of X-Ray names, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.

@@ -50,8 +50,12 @@ pub struct Deploy {
     pub cache: Option<Cache>,
     /// When each task of `sync` runs.
     pub schedules: BTreeMap<Task, String>,
-    /// Who is told of alarms.
+    /// The e-mail addresses that are told of alarms.
     pub alarm_emails: Vec<String>,
+    /// The SNS topics in the same region that are told of alarms too, by ARN.
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    pub alarm_topics: Vec<String>,
 }
 
 /// The processor of the functions.

@@ -1,6 +1,6 @@
 //! The environment variables that Tidegate reads.
 
-use std::fmt;
+use std::{env, fmt};
 
 use self::Reader::{Command, Function};
 
@@ -39,18 +39,46 @@ pub enum Absence {
     Fault,
 }
 
+const fn setting(name: &'static str, key: &'static str, meaning: &'static str) -> Variable {
+    variable(Reader::Both, name, Absence::Setting(key), meaning)
+}
+
 const fn variable(reader: Reader, name: &'static str, default: Absence, meaning: &'static str) -> Variable {
     Variable { name, reader, default, meaning }
 }
 
 /// Every one, in the order of `docs/reference/configuration.md`.
-pub const VARIABLES: [Variable; 22] = [
-    variable(
-        Reader::Both,
-        "TIDEGATE_LOG",
-        Absence::Setting("log"),
-        "what is logged: a level, or a list such as `info,tidegate_engine=debug`",
+pub const VARIABLES: [Variable; 43] = [
+    setting("TIDEGATE_LOG", "log", "what is logged: a level, or a list such as `info,tidegate_engine=debug`"),
+    setting("TIDEGATE_BUDGET_ROWS", "budget.rows", "the most rows of one page"),
+    setting("TIDEGATE_BUDGET_BYTES", "budget.bytes", "the most bytes of one page"),
+    setting("TIDEGATE_BUDGET_CELL_BYTES", "budget.cell_bytes", "the most bytes of one cell"),
+    setting("TIDEGATE_BUDGET_TIME_MS", "budget.time_ms", "the most milliseconds of one call"),
+    setting("TIDEGATE_QUOTAS_SOURCES", "quotas.sources", "how many sources a tenant may have"),
+    setting("TIDEGATE_QUOTAS_QUERIES", "quotas.queries", "how many queries a tenant may have"),
+    setting("TIDEGATE_QUOTAS_SERVERS", "quotas.servers", "how many servers a tenant may have"),
+    setting("TIDEGATE_QUOTAS_KEYS", "quotas.keys", "how many API keys a tenant may have"),
+    setting("TIDEGATE_SIGN_UP", "sign_up", "who may make a tenant: `closed` or `open`"),
+    setting("TIDEGATE_HISTORY_DAYS", "history_days", "how many days an execution stays in the history"),
+    setting("TIDEGATE_KEEP_KEYS_DAYS", "keep_keys_days", "how many days a dead API key stays in the list"),
+    setting("TIDEGATE_ROTATION_MAX_AGE_DAYS", "rotation.max_age_days", "how many days credentials may grow old"),
+    setting("TIDEGATE_ROTATION_NOTICE_DAYS", "rotation.notice_days", "how many days before its end a key is told of"),
+    setting("TIDEGATE_CACHE_SECONDS", "cache_seconds", "for how long what was read of the registry is relied on"),
+    setting("TIDEGATE_TOKEN_CLAIMS_TENANT", "token_claims.tenant", "the claim of tokens that names the tenant"),
+    setting("TIDEGATE_TOKEN_CLAIMS_ROLE", "token_claims.role", "the claim of tokens that names the role"),
+    setting(
+        "TIDEGATE_HOSTS",
+        "hosts",
+        "the hosts whose pages the MCP endpoint and sign-up answer, and those they answer to",
     ),
+    setting("TIDEGATE_BASE_PATHS", "base_paths", "what paths begin with behind a custom domain"),
+    setting("TIDEGATE_SQLITE_FOLDER", "sqlite_folder", "the folder of a deployment's SQLite files"),
+    setting(
+        "TIDEGATE_SOURCE_NETWORKS_ALLOW",
+        "source_networks.allow",
+        "the ranges that database servers may be in, beside the internet",
+    ),
+    setting("TIDEGATE_CALLER_NETWORKS_ALLOW", "caller_networks.allow", "the ranges that calls may come from"),
     variable(Function, "TIDEGATE_CONFIG", Absence::Fault, "the environment file without `deploy`, as JSON"),
     variable(Reader::Both, "TIDEGATE_TABLE", Absence::Fault, "the name of the DynamoDB table"),
     variable(
@@ -144,9 +172,17 @@ pub const VARIABLES: [Variable; 22] = [
     variable(Command, "NO_COLOR", Absence::Default("colours on a terminal"), "set to anything: no colours"),
 ];
 
-/// The variable that goes before a setting of the environment file.
-pub fn overriding(setting: &str) -> Option<&'static Variable> {
-    VARIABLES.iter().find(|variable| matches!(variable.default, Absence::Setting(key) if key == setting))
+/// The variables that go before the environment file, each with the dotted key of its setting.
+pub fn overriding() -> impl Iterator<Item = (&'static str, &'static str)> {
+    VARIABLES.iter().filter_map(|variable| match variable.default {
+        Absence::Setting(key) => Some((variable.name, key)),
+        _ => None,
+    })
+}
+
+/// What a variable says in this process; an empty one says nothing.
+pub fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl fmt::Display for Reader {
@@ -178,6 +214,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::Environment;
 
     fn root() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -203,17 +240,37 @@ mod tests {
                 texts(&package.unwrap().path().join("src"), &mut named);
             }
         }
-        let listed: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
-        assert_eq!(named, listed);
+        let settings: BTreeSet<_> = overriding().map(|(name, _)| name).collect();
+        let listed = VARIABLES.iter().map(|variable| variable.name).filter(|name| !settings.contains(name));
+        assert_eq!(named, listed.map(str::to_owned).collect());
     }
 
-    /// Adds the literals in a folder of sources that are names of variables. Those of this list do not count.
+    #[test]
+    fn every_setting_has_its_variable() {
+        let mut expected = Vec::new();
+        let defaults = serde_json::to_value(Environment::default()).unwrap();
+        for (key, value) in defaults.as_object().unwrap() {
+            match value.as_object() {
+                Some(fields) => expected.extend(fields.keys().map(|field| format!("{key}.{field}"))),
+                // Only Terraform reads it.
+                None if key == "deploy" => {}
+                None => expected.push(key.clone()),
+            }
+        }
+        let named = |key: &String| (format!("TIDEGATE_{}", key.replace('.', "_").to_uppercase()), key.clone());
+        let listed = overriding().map(|(name, key)| (name.to_owned(), key.to_owned()));
+        assert_eq!(listed.collect::<BTreeSet<_>>(), expected.iter().map(named).collect());
+    }
+
+    /// Adds the literals in a folder of sources that are names of variables. Those of this list, and of what goes by it, do not count.
     fn texts(folder: &Path, named: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 texts(&path, named);
-            } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("environment/variables.rs") {
+            } else if path.extension().is_some_and(|it| it == "rs")
+                && ![file!(), "overrides.rs"].iter().any(|it| path.ends_with(it))
+            {
                 let text = fs::read_to_string(&path).unwrap();
                 let is_variable = |text: &&str| {
                     let is_ours =

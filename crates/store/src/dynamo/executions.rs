@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The most items of one `BatchWriteItem`.
-const MAX_BATCH: usize = 25;
+pub(super) const MAX_BATCH: usize = 25;
 
 /// How much older than the newest the oldest execution of an item may be, in milliseconds.
 const SPAN_MS: u64 = 1_000;
@@ -139,7 +139,7 @@ impl BatchExecutions for DynamoStore {
         let mut puts = item::puts(executions, self.retention)?;
         while !puts.is_empty() {
             let rest = puts.split_off(puts.len().min(MAX_BATCH));
-            self.write(puts).await?;
+            self.write_batch(puts).await?;
             puts = rest;
         }
         Ok(())
@@ -165,7 +165,8 @@ impl DynamoStore {
         Reading { query, items: FIRST_ITEMS }
     }
 
-    async fn write(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
+    /// Writes or deletes these items, at most [`MAX_BATCH`], each for itself.
+    pub(super) async fn write_batch(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
         let mut attempt = 0;
         loop {
             let answer = self

@@ -15,7 +15,7 @@ mod run;
 mod tenant_directory;
 #[cfg(feature = "local")]
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 

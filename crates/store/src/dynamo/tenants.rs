@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use chrono::{DateTime, Utc};
 use tidegate_core::{
     Error, ErrorCode, Name, Result,
     api_key::ApiKey,
@@ -48,5 +49,13 @@ impl Tenants for DynamoStore {
             .expression_attribute_values(":directory", AttributeValue::S(keys::DIRECTORY.to_owned()))
             .projection_expression(keys::DOC);
         self.page_of(query, after.map(keys::listed_tenant), limit, |tenant: &Tenant| tenant.id.as_uuid()).await
+    }
+
+    async fn close(&self, tenant: &Tenant, at: DateTime<Utc>) -> Result<()> {
+        self.close_tenant(tenant, at).await
+    }
+
+    async fn remove(&self, tenant: &Tenant) -> Result<u64> {
+        self.remove_tenant(tenant).await
     }
 }

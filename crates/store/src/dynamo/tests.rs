@@ -30,6 +30,7 @@ fn tenant() -> Tenant {
         id: TenantId::from_uuid(Uuid::now_v7()),
         name: "acme".parse().unwrap(),
         created_at: chrono::DateTime::UNIX_EPOCH,
+        closed_at: None,
     }
 }
 
@@ -106,6 +107,25 @@ async fn a_missing_table_or_permission_is_unavailable_and_not_tried_again() {
 async fn a_request_that_breaks_a_rule_is_a_fault_of_ours() {
     let server = StandIn::new(|_, _| fault("ValidationException")).await;
     assert_eq!(get(&server).await.code(), ErrorCode::Internal);
+}
+
+#[tokio::test]
+async fn a_table_without_its_key_is_unavailable() {
+    let disabled = "KMS key disabled error: com.amazonaws.services.kms.model.DisabledException: the key is disabled. \
+                    (Service: AWSKMS; Status Code: 400; Error Code: DisabledException; Proxy: null; size)";
+    let server = StandIn::new(move |operation, _| {
+        let reason = json!({"Code": "ValidationError", "Message": disabled});
+        match operation {
+            "GetItem" => (400, json!({"__type": "ValidationException", "message": disabled})),
+            _ => (400, json!({"__type": "TransactionCanceledException", "CancellationReasons": [reason]})),
+        }
+    })
+    .await;
+    for error in [get(&server).await, make_tenant(&store(&server), &tenant()).await.unwrap_err()] {
+        assert_eq!(error.code(), ErrorCode::Unavailable);
+        assert!(error.context().unwrap().contains("KMS key disabled"), "{error:?}");
+    }
+    assert_eq!(server.calls(), ["GetItem", "TransactWriteItems"]);
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl DynamoStore {
             };
             match judge(reasons) {
                 Verdict::Conditions(unmet) => return Err(Cancelled::Conditions(unmet)),
-                Verdict::Refused(message) => return Err(failure::refused(message).into()),
+                Verdict::Refused(message) => return Err(failure::refused("store", message).into()),
                 Verdict::Transient => {}
             }
             attempt += 1;

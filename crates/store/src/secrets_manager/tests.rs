@@ -102,8 +102,22 @@ async fn a_deleted_secret_may_wait_for_its_end() {
     vault.put(&reference, &SecretString::from("pw")).await.unwrap();
     vault.delete(&reference).await.unwrap();
     assert!(secrets.lock().unwrap().values().all(|(_, deletion)| *deletion == Some(7)));
-    assert_eq!(vault.get(&reference).await.unwrap_err().code(), ErrorCode::NotFound);
+    let error = vault.get(&reference).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound);
+    assert!(error.context().unwrap().contains("marked for deletion"), "{error:?}");
     vault.delete(&reference).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_master_key_that_is_marked_for_deletion_can_be_restored() {
+    let (vault, secrets, _server) = open().await;
+    let absent = vault.master_key().await.err().unwrap();
+    assert!(absent.message().contains("tidegate store init"), "{absent:?}");
+    secrets.lock().unwrap().insert("master".to_owned(), (String::new(), Some(30)));
+    let marked = vault.master_key().await.err().unwrap();
+    assert_eq!(marked.code(), ErrorCode::NotFound);
+    assert!(marked.message().contains("aws secretsmanager restore-secret --secret-id master"), "{marked:?}");
+    assert!(!marked.message().contains("init"));
 }
 
 #[tokio::test]
@@ -208,5 +222,22 @@ async fn a_master_key_is_made_only_where_there_is_none() {
             }
         }
         assert_eq!(server.calls(), calls, "{place}");
+    }
+}
+
+#[cfg(feature = "operator")]
+#[tokio::test]
+async fn no_master_key_is_made_beside_one_that_is_marked_for_deletion() {
+    for is_emulated in [false, true] {
+        let server = StandIn::new(|operation, _| {
+            assert_eq!(operation, "DescribeSecret");
+            let stages = json!({"v1": ["AWSCURRENT"]});
+            (200, json!({"Name": "master", "DeletedDate": 1_795_172_400.5, "VersionIdsToStages": stages}))
+        })
+        .await;
+        let vault = SecretsManagerVault::new(Client::new(&server.config()), &names(""));
+        let error = vault.make_master_key(is_emulated).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::NotFound);
+        assert!(error.message().contains("aws secretsmanager restore-secret --secret-id master"), "{error:?}");
     }
 }

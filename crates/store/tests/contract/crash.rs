@@ -170,7 +170,7 @@ async fn come_and_go(local: &LocalBackend, tenant: TenantId, number: usize) {
     let name = format!("passing-{}-{number}", std::process::id());
     let made = TenantId::from_uuid(Uuid::now_v7());
     let first_key = api_key(made, "owner");
-    let made = Tenant { id: made, name: name.parse().unwrap(), created_at: first_key.created_at };
+    let made = Tenant { id: made, name: name.parse().unwrap(), created_at: first_key.created_at, closed_at: None };
     ports::Tenants::create(&local.store, &made, &first_key).await.unwrap();
     let mut source = source(tenant, &name);
     let secret = secret_reference(tenant, source.id());

@@ -15,6 +15,7 @@ mod fixtures;
 mod history;
 mod idempotency;
 mod local;
+mod removal;
 mod revisions;
 mod scheduled;
 mod store;

@@ -28,7 +28,7 @@ fn minute(minute: i64) -> DateTime<Utc> {
 }
 
 /// A table whose column has a comment of this length, which does not compress.
-fn content(tables: usize, comment: usize) -> CatalogContent {
+pub(crate) fn content(tables: usize, comment: usize) -> CatalogContent {
     let table = |number: usize| TableDetail {
         schema: "public".to_owned(),
         table: Table { name: format!("table_{number:05}"), kind: TableKind::Table, comment: None, row_estimate: None },

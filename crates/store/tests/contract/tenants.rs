@@ -18,7 +18,7 @@ use crate::fixtures::{TestStore, api_key, tenant};
 async fn a_tenant_name_is_unique() {
     let test = TestStore::open().await;
     let name: Name = format!("acme-{}", Uuid::now_v7().simple()).parse().unwrap();
-    let made = || Tenant { id: tenant(), name: name.clone(), created_at: Utc::now() };
+    let made = || Tenant { id: tenant(), name: name.clone(), created_at: Utc::now(), closed_at: None };
     assert!(test.store.find(&name).await.unwrap().is_none());
     let mut creates = JoinSet::new();
     for _ in 0..10 {
@@ -38,7 +38,7 @@ async fn a_tenant_name_is_unique() {
 #[tokio::test]
 async fn a_tenant_comes_with_its_first_key() {
     let test = TestStore::open().await;
-    let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now() };
+    let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now(), closed_at: None };
     let key = api_key(made.id, "owner");
     test.store.create(&made, &key).await.unwrap();
     let named: Option<Arc<ApiKey>> = ports::Repository::find(&test.store, made.id, &key.name).await.unwrap();
@@ -56,7 +56,12 @@ async fn tenants_are_listed_page_by_page_in_the_order_of_making() {
     let test = TestStore::open().await;
     let mut made = Vec::new();
     for number in 0..5 {
-        let made_now = Tenant { id: tenant(), name: format!("t{number}").parse().unwrap(), created_at: Utc::now() };
+        let made_now = Tenant {
+            id: tenant(),
+            name: format!("t{number}").parse().unwrap(),
+            created_at: Utc::now(),
+            closed_at: None,
+        };
         test.store.create(&made_now, &api_key(made_now.id, "owner")).await.unwrap();
         made.push(made_now);
     }
@@ -77,7 +82,7 @@ async fn tenants_are_listed_page_by_page_in_the_order_of_making() {
 async fn a_tenant_whose_name_is_taken_is_not_listed() {
     let test = TestStore::open().await;
     for _ in 0..2 {
-        let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now() };
+        let made = Tenant { id: tenant(), name: "acme".parse().unwrap(), created_at: Utc::now(), closed_at: None };
         let _ = test.store.create(&made, &api_key(made.id, "owner")).await;
     }
     assert_eq!(test.store.page(None, 10).await.unwrap().items.len(), 1);

@@ -9,56 +9,44 @@ use axum::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
-use tidegate_core::{
-    api_key::ApiKey,
-    budget::Limits,
-    id::{ApiKeyId, TenantId},
-    ports::{Clock, Ids, Repository},
-    principal::{Role, Scope},
-};
-use tidegate_http::api_key;
-use tidegate_platform::{Environment, Platform};
+use tidegate_core::id::TenantId;
+use tidegate_platform::{Environment, Platform, owner::make_tenant};
 use tidegate_registry::RegistryState;
 use tidegate_store::{LocalBackend, SystemClock, SystemIds};
 use tower::ServiceExt;
+
+/// A file that a source may be, without tables.
+const FILE: &str = "empty.sqlite";
 
 /// A tenant on a store of its own.
 pub(crate) struct Registry {
     pub(crate) local: LocalBackend,
     pub(crate) tenant: TenantId,
-    token: SecretString,
-    _folder: tempfile::TempDir,
+    key: SecretString,
+    folder: tempfile::TempDir,
 }
 
 impl Registry {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), "").unwrap();
         let local = LocalBackend::open(folder.path()).await.unwrap();
-        let (tenant, id) = (TenantId::from_uuid(SystemIds.uuid()), ApiKeyId::from_uuid(SystemIds.uuid()));
-        let (token, secret_hash) = api_key::generate(tenant, id, &SystemIds).unwrap();
-        let key = ApiKey {
-            id,
-            tenant,
-            tenant_name: "acme".parse().unwrap(),
-            name: "owner".parse().unwrap(),
-            secret_hash,
-            role: Role::Owner,
-            scope: Scope::default(),
-            limits: Limits::default(),
-            expires_at: None,
-            revoked_at: None,
-            version: 1,
-            created_at: SystemClock.now(),
-        };
-        local.store.create(&key).await.unwrap();
-        Self { local, tenant, token, _folder: folder }
+        let made = make_tenant("acme".parse().unwrap(), &local.store, &SystemClock, &SystemIds).await;
+        let (tenant, owner) = made.unwrap();
+        Self { local, tenant: tenant.id, key: owner.text, folder }
+    }
+
+    /// What a process stands on that remembers what it reads for so long.
+    pub(crate) fn platform(&self, cache_seconds: u16) -> Platform {
+        let sqlite_folder = self.folder.path().to_owned();
+        let environment = Environment { cache_seconds, sqlite_folder, ..Environment::default() };
+        Platform::new(environment, self.local.store.clone())
+            .with_secrets(self.local.vault.clone(), Arc::clone(&self.local.key))
     }
 
     /// What the handlers of a process have that has answered nothing, and remembers what it reads for so long.
     pub(crate) fn state(&self, cache_seconds: u16) -> RegistryState {
-        let environment = Environment { cache_seconds, ..Environment::default() };
-        let platform = Platform::new(environment, self.local.store.clone())
-            .with_secrets(self.local.vault.clone(), Arc::clone(&self.local.key));
+        let platform = self.platform(cache_seconds);
         RegistryState::new(&platform, platform.hosted_engine().unwrap()).unwrap()
     }
 
@@ -67,8 +55,8 @@ impl Registry {
         let request = Request::builder()
             .method(call.method.clone())
             .uri(call.path)
-            .header("authorization", format!("Bearer {}", self.token.expose_secret()))
-            .header("idempotency-key", call.path)
+            .header("authorization", format!("Bearer {}", self.key.expose_secret()))
+            .header("idempotency-key", call.key)
             .header("if-match", format!("\"{}\"", call.version))
             .body(Body::from(call.body.to_string()))
             .unwrap();
@@ -90,12 +78,19 @@ pub(crate) struct Call {
     pub(crate) path: &'static str,
     /// What `If-Match` says.
     pub(crate) version: u64,
+    /// What `Idempotency-Key` says.
+    key: &'static str,
     pub(crate) body: Json,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, path: &'static str, version: u64, body: Json) -> Self {
-        Self { method, path, version, body }
+        Self { method, path, version, key: path, body }
+    }
+
+    /// The same request with another `Idempotency-Key`.
+    pub(crate) fn keyed(self, key: &'static str) -> Self {
+        Self { key, ..self }
     }
 }
 
@@ -107,5 +102,15 @@ pub(crate) fn source(host: &str, password: &str) -> Json {
 
 /// A query of that source.
 pub(crate) fn query(statement: &str) -> Json {
-    json!({"name": "late", "description": "what is late", "source": "shop", "statement": statement})
+    query_of("shop", "late", statement)
+}
+
+/// A query of a source.
+pub(crate) fn query_of(source: &str, name: &str, statement: &str) -> Json {
+    json!({"name": name, "description": "what is late", "source": source, "statement": statement})
+}
+
+/// A source that answers.
+pub(crate) fn file() -> Json {
+    json!({"name": "file", "connection": {"sqlite": {"path": FILE}}})
 }

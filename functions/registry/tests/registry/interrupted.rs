@@ -1,160 +1,192 @@
 //! A process that ends between any two writes of a request leaves a registry that holds together: every source has the
-//! credentials it names. Credentials without a source may be left; the other way round may not.
+//! credentials it names, and what refers to another is noted there. Credentials without a source may be left, for `purge`;
+//! the other way round may not. Who asks again gets what they wanted.
+
+mod ending;
 
 use std::{
-    future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
 use axum::{
     Router,
     http::{Method, StatusCode},
 };
-use secrecy::SecretString;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 use tidegate_core::{
-    Error, ErrorCode, Name, Result,
-    id::TenantId,
-    idempotency::IdempotentRequest,
-    ports::{self, Entity, Filter, Page, Reference, Repository, Vault},
+    deadline::Deadline,
+    ports::{self, Clock, Entity, Reference, Repository, Revisions, Vault},
+    query::Query,
+    server::Server,
     source::{SecretRef, Source},
 };
-use uuid::Uuid;
+use tidegate_sync::Tasks;
+use tokio::task::JoinSet;
 
-use crate::fixtures::{Call, Registry, query, router, source};
+use self::ending::{End, EndingRepository, EndingVault, Process};
+use crate::fixtures::{Call, Registry, file, query, query_of, router, source};
 
-/// What happens at a write, counted from 1 over the stores of a registry.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// The process ends before it.
-    Before(usize),
-    /// The process ends after it, before anything hears of it.
-    After(usize),
-    /// It is made, and its answer is lost.
-    Unanswered(usize),
-    /// Nothing.
-    Never,
+/// Something that is asked of a registry.
+struct Operation {
+    /// What was asked of it before.
+    before: Vec<Call>,
+    call: Call,
+    /// Whether the source is made or changed by another request when this one has looked for it.
+    is_overtaken: bool,
+    /// How it is answered when nothing ends.
+    answer: StatusCode,
+    /// How many writes it makes then, those that are refused included.
+    writes: usize,
 }
 
-/// A store or a vault whose process may end at one of its writes.
-struct Ending<T: ?Sized> {
-    inner: Arc<T>,
-    end: End,
-    writes: Arc<AtomicUsize>,
+fn operation(before: impl IntoIterator<Item = Call>, call: Call, answer: StatusCode, writes: usize) -> Operation {
+    Operation { before: before.into_iter().collect(), call, is_overtaken: false, answer, writes }
 }
 
-impl<T: ?Sized> Ending<T> {
-    async fn write<A>(&self, write: impl Future<Output = Result<A>>) -> Result<A> {
-        let number = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
-        if matches!(self.end, End::Before(end) if end == number) {
-            future::pending::<()>().await;
-        }
-        let written = write.await;
-        match self.end {
-            End::After(end) if end == number => future::pending().await,
-            End::Unanswered(end) if end == number => Err(Error::new(ErrorCode::Unavailable, "no answer")),
-            _ => written,
-        }
-    }
+fn overtaken(operation: Operation) -> Operation {
+    Operation { is_overtaken: true, ..operation }
 }
 
-#[async_trait]
-impl Vault for Ending<dyn Vault> {
-    async fn put(&self, reference: &SecretRef, secret: &SecretString) -> Result<()> {
-        self.write(self.inner.put(reference, secret)).await
-    }
-    async fn get(&self, reference: &SecretRef) -> Result<SecretString> {
-        self.inner.get(reference).await
-    }
-    async fn delete(&self, reference: &SecretRef) -> Result<()> {
-        self.write(self.inner.delete(reference)).await
-    }
-    async fn list(&self, tenant: TenantId) -> Result<Vec<SecretRef>> {
-        self.inner.list(tenant).await
-    }
+/// Everything that writes.
+fn operations() -> Vec<Operation> {
+    let post = |path, body| Call::new(Method::POST, path, 0, body);
+    let put = |path, version, body| Call::new(Method::PUT, path, version, body);
+    let delete = |path, version| Call::new(Method::DELETE, path, version, Json::Null);
+    let shop = || post("/v1/sources", source("127.0.0.1", "one"));
+    let files = || post("/v1/sources", file()).keyed("file");
+    let late = || post("/v1/queries", query_of("file", "late", "SELECT 1 AS one"));
+    let draft = || put("/v1/queries/late?draft=true", 1, query_of("file", "late", "SELECT 2 AS two"));
+    let desk = || post("/v1/servers", json!({"name": "desk", "queries": ["late"]}));
+    let outside =
+        json!({"name": "shop", "connection": {"sqlite": {"path": "../x"}}, "credentials": {"password": "two"}});
+    let moved = json!({"name": "shop", "connection": source("127.0.0.2", "")["connection"]});
+    let described = json!({"name": "shop", "description": "d", "connection": source("127.0.0.1", "")["connection"]});
+    let explorer = json!({"name": "explorer", "sources": ["shop", "file"], "builtins": ["list_tables"]});
+    let [ok, created, no_content] = [StatusCode::OK, StatusCode::CREATED, StatusCode::NO_CONTENT];
+    vec![
+        operation([], shop(), created, 2),
+        // Refused after its credentials were kept: by its connection, and for its name.
+        operation([], post("/v1/sources", outside.clone()), StatusCode::BAD_REQUEST, 2),
+        operation([shop()], shop().keyed("another"), StatusCode::CONFLICT, 3),
+        operation([shop()], put("/v1/sources/shop", 1, source("127.0.0.1", "two")), ok, 3),
+        operation([shop()], put("/v1/sources/shop", 1, moved), ok, 2),
+        operation([shop()], put("/v1/sources/shop", 1, described.clone()), ok, 1),
+        operation([shop()], put("/v1/sources/shop", 1, outside), StatusCode::BAD_REQUEST, 2),
+        overtaken(operation(
+            [shop(), put("/v1/sources/shop", 1, described.clone())],
+            put("/v1/sources/shop", 1, source("127.0.0.1", "two")),
+            StatusCode::CONFLICT,
+            3,
+        )),
+        overtaken(operation([shop()], shop(), created, 3)),
+        operation([shop()], delete("/v1/sources/shop", 1), no_content, 2),
+        operation([files()], late(), created, 1),
+        operation([shop()], post("/v1/queries", query("SELECT 1 AS one")), created, 1),
+        operation([files(), late()], draft(), ok, 1),
+        operation([files(), late()], put("/v1/queries/late", 1, query_of("file", "late", "SELECT 2 AS two")), ok, 1),
+        operation([files(), late(), draft()], Call::new(Method::POST, "/v1/queries/late/publish", 2, json!({})), ok, 1),
+        operation([files(), late(), draft()], delete("/v1/queries/late/draft", 2), ok, 1),
+        operation([files(), late()], delete("/v1/queries/late", 1), no_content, 1),
+        operation(
+            [
+                files(),
+                late(),
+                desk(),
+                post("/v1/servers", json!({"name": "front", "queries": ["late"]})).keyed("front"),
+            ],
+            delete("/v1/queries/late?cascade=true", 1),
+            no_content,
+            3,
+        ),
+        operation([files(), late()], desk(), created, 1),
+        operation([files(), late(), desk()], put("/v1/servers/desk", 1, json!({"name": "desk"})), ok, 1),
+        operation([files(), late(), desk()], delete("/v1/servers/desk", 1), no_content, 1),
+        // A query of the source, which a server names; a draft there of a query that runs elsewhere; a server that shows it.
+        operation(
+            [
+                shop(),
+                files(),
+                late(),
+                put("/v1/queries/late", 1, query("SELECT 2 AS two")),
+                post("/v1/queries", query_of("shop", "only", "SELECT 1 AS one")).keyed("only"),
+                post("/v1/servers", json!({"name": "desk", "queries": ["only", "late"]})),
+                post("/v1/servers", explorer).keyed("explorer"),
+            ],
+            delete("/v1/sources/shop?cascade=true", 1),
+            no_content,
+            6,
+        ),
+    ]
 }
 
-#[async_trait]
-impl<T: Entity> Repository<T> for Ending<dyn Repository<T>> {
-    fn fresh(self: Arc<Self>) -> Arc<dyn Repository<T>> {
-        self
+/// Two days ahead.
+struct DaysAhead;
+
+impl Clock for DaysAhead {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::days(2)
     }
-    async fn create(&self, entity: &T) -> Result<()> {
-        self.write(self.inner.create(entity)).await
-    }
-    async fn create_once(&self, entity: &T, request: &IdempotentRequest) -> Result<Option<Uuid>> {
-        self.write(self.inner.create_once(entity, request)).await
-    }
-    async fn stored_by(&self, tenant: TenantId, request: &IdempotentRequest) -> Result<Option<Uuid>> {
-        self.inner.stored_by(tenant, request).await
-    }
-    async fn get(&self, tenant: TenantId, id: Uuid) -> Result<Option<Arc<T>>> {
-        self.inner.get(tenant, id).await
-    }
-    async fn find(&self, tenant: TenantId, name: &Name) -> Result<Option<Arc<T>>> {
-        self.inner.find(tenant, name).await
-    }
-    async fn list(&self, tenant: TenantId, filter: &Filter, after: Option<Uuid>, limit: usize) -> Result<Page<T>> {
-        self.inner.list(tenant, filter, after, limit).await
-    }
-    async fn count(&self, tenant: TenantId, at_most: u16) -> Result<u16> {
-        self.inner.count(tenant, at_most).await
-    }
-    async fn replace(&self, entity: &T) -> Result<()> {
-        self.write(self.inner.replace(entity)).await
-    }
-    async fn delete(&self, entity: &T) -> Result<()> {
-        self.write(self.inner.delete(entity)).await
-    }
-    async fn users(&self, tenant: TenantId, id: Uuid) -> Result<Vec<Reference>> {
-        self.inner.users(tenant, id).await
+
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 }
 
 impl Registry {
     /// The routes in a process that ends so. It begins with memories of nothing.
-    fn ending(&self, end: End) -> (Router, Arc<AtomicUsize>) {
+    async fn ending(&self, process: &Arc<Process>, is_overtaken: bool) -> Router {
         let mut state = self.state(0);
-        let writes = Arc::new(AtomicUsize::new(0));
-        state.sources = ending(state.sources, end, &writes);
-        state.queries = ending(state.queries, end, &writes);
-        state.servers = ending(state.servers, end, &writes);
-        state.vault = Arc::new(Ending { inner: state.vault, end, writes: Arc::clone(&writes) });
-        (router(state), writes)
+        let seen = if is_overtaken { Some(self.before_its_change().await) } else { None };
+        let inner = Arc::clone(&state.sources);
+        state.sources = Arc::new(EndingRepository { inner, process: Arc::clone(process), seen });
+        state.queries = ending(state.queries, process);
+        state.servers = ending(state.servers, process);
+        state.vault = Arc::new(EndingVault { inner: state.vault, process: Arc::clone(process) });
+        router(state)
     }
 
-    /// Sends a request to a process that ends so, and waits for the answer or the end. Gives the number of writes.
-    async fn call(&self, end: End, call: &Call) -> (Option<StatusCode>, usize) {
-        let (router, writes) = self.ending(end);
-        let answered = tokio::time::timeout(Duration::from_secs(1), self.send(router, call)).await;
-        (answered.ok().map(|(status, _)| status), writes.load(Ordering::Relaxed))
+    /// The source `shop` as it was before its last change.
+    async fn before_its_change(&self) -> Arc<Source> {
+        let sources: &dyn Repository<Source> = &self.local.store;
+        let shop = sources.find(self.tenant, &"shop".parse().unwrap()).await.unwrap().unwrap();
+        Arc::new(Source { version: shop.version - 1, ..Source::clone(&shop) })
     }
 
-    /// Every source has the credentials it names, every name leads somewhere, and every use is noted on both sides.
-    async fn expect_whole(&self, end: End) {
-        let (mut needed, mut noted) = (Vec::new(), Vec::new());
+    /// Asks a process that ends so. Gives the answer, unless the process ended before, and the number of writes.
+    async fn ask(&self, operation: &Operation, end: End) -> (Option<StatusCode>, usize) {
+        let process = Process::new(end);
+        let router = self.ending(&process, operation.is_overtaken).await;
+        let answer = tokio::select! {
+            (status, _) = self.send(router, &operation.call) => Some(status),
+            () = process.ended() => None,
+        };
+        (answer, process.writes())
+    }
+
+    /// Every source has the credentials it names, every name leads somewhere, every use is noted on both sides, and every
+    /// revision of a query is there.
+    async fn expect_whole(&self, place: &str) {
+        let (mut needed, mut noted) = (Uses::new(), Uses::new());
         for source in self.look_at::<Source>(&mut needed, &mut noted).await {
             if let Some(secret) = &source.secret {
-                self.local.vault.get(secret).await.unwrap_or_else(|error| panic!("{end:?}: {error:?}"));
+                self.local.vault.get(secret).await.unwrap_or_else(|error| panic!("{place}: {error:?}"));
             }
         }
-        self.look_at::<tidegate_core::query::Query>(&mut needed, &mut noted).await;
-        self.look_at::<tidegate_core::server::Server>(&mut needed, &mut noted).await;
-        needed.sort();
-        noted.sort();
-        assert_eq!(noted, needed, "{end:?}");
+        for query in self.look_at::<Query>(&mut needed, &mut noted).await {
+            let revisions = self.local.store.newest(self.tenant, query.id, None, 10).await.unwrap();
+            let numbers: Vec<_> = revisions.iter().map(|revision| revision.number).collect();
+            assert!(numbers.iter().copied().eq((1..=query.newest_revision).rev()), "{place}: {numbers:?}");
+            assert!(query.held_revisions().into_iter().all(|held| revisions.contains(held)), "{place}: {revisions:?}");
+        }
+        self.look_at::<Server>(&mut needed, &mut noted).await;
+        assert_eq!(noted, needed, "{place}");
     }
 
-    async fn look_at<T: Entity>(
-        &self,
-        needed: &mut Vec<(Reference, Reference)>,
-        noted: &mut Vec<(Reference, Reference)>,
-    ) -> Vec<Arc<T>> {
+    async fn look_at<T: Entity>(&self, needed: &mut Uses, noted: &mut Uses) -> Vec<Arc<T>> {
         let repository: &dyn Repository<T> = &self.local.store;
         let entities = ports::all(repository, self.tenant).await.unwrap();
         for entity in &entities {
@@ -166,52 +198,111 @@ impl Registry {
         }
         entities
     }
-}
 
-fn ending<T: Entity>(inner: Arc<dyn Repository<T>>, end: End, writes: &Arc<AtomicUsize>) -> Arc<dyn Repository<T>> {
-    Arc::new(Ending { inner, end, writes: Arc::clone(writes) })
-}
-
-/// Calls that write more than once, in an order in which each can be made.
-fn calls() -> Vec<Call> {
-    vec![
-        Call::new(Method::POST, "/v1/sources", 0, source("127.0.0.1", "one")),
-        Call::new(Method::PUT, "/v1/sources/shop", 1, source("127.0.0.1", "two")),
-        Call::new(Method::POST, "/v1/queries", 0, query("SELECT 1 AS one")),
-        Call::new(Method::POST, "/v1/servers", 0, json!({"name": "desk", "queries": ["late"]})),
-        Call::new(Method::DELETE, "/v1/sources/shop?cascade=true", 2, Json::Null),
-    ]
-}
-
-#[tokio::test]
-async fn a_process_that_ends_between_two_writes_leaves_nothing_broken() {
-    // How many writes each call makes when nothing ends.
-    let whole = Registry::start().await;
-    let mut counts = Vec::new();
-    for call in calls() {
-        let (status, writes) = whole.call(End::Never, &call).await;
-        assert!(status.unwrap().is_success(), "{} {}: {status:?}", call.method, call.path);
-        counts.push(writes);
+    /// The secrets that no source names.
+    async fn left_secrets(&self) -> HashSet<SecretRef> {
+        let sources = ports::all::<Source>(&self.local.store, self.tenant).await.unwrap();
+        let used: HashSet<_> = sources.iter().filter_map(|source| source.secret.clone()).collect();
+        let kept = self.local.vault.list(self.tenant).await.unwrap();
+        kept.into_iter().filter(|secret| !used.contains(secret)).collect()
     }
-    assert_eq!(counts, [2, 3, 1, 1, 4], "{counts:?}");
 
-    for (index, count) in counts.iter().enumerate() {
-        for write in 1..=*count {
-            for end in [End::Before(write), End::After(write), End::Unanswered(write)] {
-                let registry = Registry::start().await;
-                for call in calls().iter().take(index) {
-                    assert!(registry.call(End::Never, call).await.0.unwrap().is_success());
-                }
-                let call = &calls()[index];
-                registry.call(end, call).await;
-                registry.expect_whole(end).await;
-                if call.method == Method::POST {
-                    // The caller tries again, and gets what it wants.
-                    let (status, _) = registry.call(End::Never, call).await;
-                    assert_eq!(status, Some(StatusCode::CREATED), "{end:?} {}", call.path);
-                    registry.expect_whole(end).await;
-                }
-            }
+    /// Has the task remove what nothing needs, a while later.
+    async fn purge(&self) {
+        let platform = self.platform(0);
+        let mut tasks = Tasks::new(&platform, platform.hosted_engine().unwrap()).unwrap();
+        tasks.clock = Arc::new(DaysAhead);
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(60));
+        tasks.run(&json!({"task": "purge"}), deadline).await.unwrap();
+    }
+
+    /// What callers see of all that is registered, without what is another each time, and the credentials.
+    async fn picture(&self) -> Json {
+        let mut picture = json!({});
+        let state = self.state(0);
+        for path in ["/v1/sources", "/v1/queries", "/v1/servers"] {
+            let (status, list) = self.send(router(state.clone()), &Call::new(Method::GET, path, 0, Json::Null)).await;
+            assert_eq!(status, StatusCode::OK);
+            picture[path] = without_what_varies(list);
         }
+        let sources = ports::all::<Source>(&self.local.store, self.tenant).await.unwrap();
+        for secret in sources.iter().filter_map(|source| source.secret.as_ref()) {
+            let secret = self.local.vault.get(secret).await.unwrap();
+            picture["secrets"] = json!([picture["secrets"], secret.expose_secret()]);
+        }
+        picture
     }
+}
+
+/// What is needed, and who needs it.
+type Uses = BTreeSet<(Reference, Reference)>;
+
+fn without_what_varies(mut value: Json) -> Json {
+    const VARIES: [&str; 7] = ["id", "version", "created_at", "updated_at", "saved_at", "saved_by", "published_at"];
+    match &mut value {
+        Json::Object(members) => {
+            members.retain(|name, _| !VARIES.contains(&name.as_str()));
+            members.values_mut().for_each(|member| *member = without_what_varies(member.take()));
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| *item = without_what_varies(item.take())),
+        _ => {}
+    }
+    value
+}
+
+fn ending<T: Entity>(inner: Arc<dyn Repository<T>>, process: &Arc<Process>) -> Arc<dyn Repository<T>> {
+    Arc::new(EndingRepository { inner, process: Arc::clone(process), seen: None })
+}
+
+/// A registry on which everything was done that comes before an operation.
+async fn prepared(operation: &Operation) -> Registry {
+    let registry = Registry::start().await;
+    for call in &operation.before {
+        let (status, body) = registry.send(router(registry.state(0)), call).await;
+        assert!(status.is_success(), "{} {}: {status} {body}", call.method, call.path);
+    }
+    registry
+}
+
+/// Whether a second request with the same `If-Match`, or the same `Idempotency-Key`, is answered as it should be.
+fn is_answered_again(operation: &Operation, status: StatusCode) -> bool {
+    let was_made = match operation.call.method {
+        Method::DELETE if !operation.call.path.ends_with("/draft") => StatusCode::NOT_FOUND,
+        _ if operation.answer == StatusCode::CREATED => StatusCode::CREATED,
+        _ => StatusCode::CONFLICT,
+    };
+    status == operation.answer || (operation.answer.is_success() && status == was_made)
+}
+
+/// Lets an operation end at each of its writes in every way.
+async fn interrupt(operation: Operation) {
+    let operation = &operation;
+    let whole = prepared(operation).await;
+    let name = format!("{} {} after {}", operation.call.method, operation.call.path, operation.before.len());
+    let (answer, writes) = whole.ask(operation, End::Never).await;
+    assert_eq!((answer, writes), (Some(operation.answer), operation.writes), "{name}");
+    whole.expect_whole(&name).await;
+    assert_eq!(whole.left_secrets().await, HashSet::new(), "{name}");
+    let wanted = whole.picture().await;
+
+    for end in (1..=writes).flat_map(|write| [End::Before(write), End::After(write), End::Unanswered(write)]) {
+        let place = format!("{name}, {end:?}");
+        let registry = prepared(operation).await;
+        registry.ask(operation, end).await;
+        registry.expect_whole(&place).await;
+        assert!(registry.left_secrets().await.len() <= 1, "{place}");
+
+        let status = registry.ask(operation, End::Never).await.0.unwrap();
+        assert!(is_answered_again(operation, status), "{place}: {status}");
+        registry.purge().await;
+        registry.expect_whole(&place).await;
+        assert_eq!(registry.left_secrets().await, HashSet::new(), "{place}");
+        assert_eq!(registry.picture().await, wanted, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_between_two_writes_leaves_nothing_broken() {
+    let interruptions = operations().into_iter().map(interrupt);
+    interruptions.collect::<JoinSet<_>>().join_all().await;
 }

@@ -311,7 +311,7 @@ impl Deployment {
 
     pub(crate) async fn tenant(&self, name: &str) -> TenantId {
         let id = TenantId::from_uuid(Uuid::now_v7());
-        let tenant = Tenant { id, name: name.parse().unwrap(), created_at: Utc::now() };
+        let tenant = Tenant { id, name: name.parse().unwrap(), created_at: Utc::now(), closed_at: None };
         Tenants::create(self.store(), &tenant, &key(id, "owner")).await.unwrap();
         id
     }

@@ -13,7 +13,7 @@ use tidegate_core::{
     ErrorCode,
     api_key::ApiKey,
     health::HealthStatus,
-    ports::{CatalogSnapshots, Clock, Progress, Repository, SourceHealths, Vault},
+    ports::{self, CatalogSnapshots, Clock, MAX_PAGE, Progress, Repository, SourceHealths, Vault},
     source::{SecretRef, Source},
 };
 use tokio::time::timeout;
@@ -155,6 +155,25 @@ async fn every_source_of_every_tenant_is_checked_once() {
     tested.sort();
     tested.dedup();
     assert_eq!((tested.len(), deployment.looks.tested().len()), (54, 54));
+}
+
+#[tokio::test]
+async fn tenants_that_are_being_removed_are_passed_over_however_many_they_are() {
+    let deployment = Deployment::open().await;
+    let tenants: &dyn ports::Tenants = deployment.store();
+    let mut closed = Vec::new();
+    // More than are read at once.
+    for number in 0..=MAX_PAGE {
+        closed.push(deployment.tenant(&format!("closed-{number}")).await);
+    }
+    let shut = deployment.source(closed[0], "shop").await;
+    let open = deployment.source(deployment.tenant("acme").await, "shop").await;
+    for tenant in tenants.page(None, MAX_PAGE).await.unwrap().items {
+        tenants.close(&tenant, tenant.created_at).await.unwrap();
+    }
+    let done = deployment.run("source_health", LONG).await.unwrap();
+    assert_eq!(done, json!({"ok": 1, "down": 0, "failed": 0, "finished": true}));
+    assert_eq!((health(&deployment, &shut).await, health(&deployment, &open).await), (None, Some(HealthStatus::Ok)));
 }
 
 #[tokio::test]

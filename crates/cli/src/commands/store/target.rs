@@ -4,10 +4,12 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
-use tidegate_platform::deployment::Deployment;
+use tidegate_core::ports::Vault;
+use tidegate_platform::{Environment, deployment::Deployment};
 use tidegate_store::{AwsBackend, DynamoStore, LocalBackend, Migrations, SystemClock, TableVersion};
 
 use crate::{client::choose_tls_provider, commands::config, failure::Failure};
@@ -31,15 +33,15 @@ pub(crate) struct Target {
     pub(crate) protected: bool,
     /// The store.
     pub(crate) store: DynamoStore,
+    /// For how long other processes may go on with what they read of the store; none when there are no others.
+    pub(crate) cached_for: Option<Duration>,
     backend: Backend,
 }
 
 enum Backend {
     Aws(AwsBackend),
     /// The folder is locked while this lives.
-    Local {
-        _backend: LocalBackend,
-    },
+    Local(LocalBackend),
 }
 
 impl StoreArguments {
@@ -72,19 +74,21 @@ impl StoreArguments {
         if let Some(folder) = &self.data_dir {
             let backend = LocalBackend::open(folder).await?;
             let (name, store) = (folder.display().to_string(), backend.store.clone());
-            return Ok(Target { name, protected: false, store, backend: Backend::Local { _backend: backend } });
+            let backend = Backend::Local(backend);
+            return Ok(Target { name, protected: false, store, cached_for: None, backend });
         }
         choose_tls_provider();
-        let (name, protected, settings, region) = match &self.environment_file {
+        let (name, protected, settings, region, cache_seconds) = match &self.environment_file {
             Some(path) => {
-                let deploy = config::load(path)?.spec.deploy.ok_or_else(|| {
+                let Environment { deploy, cache_seconds, .. } = config::load(path)?.spec;
+                let deploy = deploy.ok_or_else(|| {
                     Failure::message(format!("{}: it describes no deployment: `deploy` is missing", path.display()))
                 })?;
-                (stem(path), deploy.protected, deploy.aws_settings(), Some(deploy.region))
+                (stem(path), deploy.protected, deploy.aws_settings(), Some(deploy.region), cache_seconds)
             }
             None if env::var_os("TIDEGATE_TABLE").is_some() => {
-                let settings = Deployment::from_environment()?.aws;
-                (settings.table.clone(), false, settings, None)
+                let Deployment { aws, environment, .. } = Deployment::from_environment()?;
+                (aws.table.clone(), false, aws, None, environment.cache_seconds)
             }
             None => {
                 return Err(Failure::Usage(
@@ -95,7 +99,8 @@ impl StoreArguments {
             }
         };
         let backend = AwsBackend::for_operator(&settings, region.as_deref()).await?;
-        Ok(Target { name, protected, store: backend.store.clone(), backend: Backend::Aws(backend) })
+        let (store, cached_for) = (backend.store.clone(), Some(Duration::from_secs(cache_seconds.into())));
+        Ok(Target { name, protected, store, cached_for, backend: Backend::Aws(backend) })
     }
 }
 
@@ -103,6 +108,19 @@ impl Target {
     /// The migrations of its table.
     pub(crate) fn migrations(&self) -> Migrations {
         migrations(&self.store)
+    }
+
+    /// The secrets of its sources.
+    pub(crate) fn vault(&self) -> Result<Arc<dyn Vault>, Failure> {
+        match &self.backend {
+            Backend::Local(backend) => Ok(Arc::new(backend.vault.clone())),
+            Backend::Aws(AwsBackend { vault: Some(vault), .. }) => Ok(Arc::new(vault.clone())),
+            Backend::Aws(_) => Err(Failure::Usage(
+                "where are the secrets of the sources? Say --environment-file config/environments/NAME.yaml, or set \
+                 TIDEGATE_SECRET_PREFIX too"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Makes what is missing, and says whether a master key was made on AWS, and which version the table has.
@@ -113,7 +131,7 @@ impl Target {
                 let done = backend.initialise(&migrations).await?;
                 (done.made_master_key, done.version)
             }
-            Backend::Local { .. } => (false, migrations.initialise().await?),
+            Backend::Local(_) => (false, migrations.initialise().await?),
         })
     }
 }

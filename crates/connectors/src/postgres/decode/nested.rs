@@ -48,6 +48,8 @@ fn push_optional(kind: &Kind, bytes: Option<&[u8]>, limit: usize, out: &mut Stri
     if out.len() > limit { Err(Malformed) } else { Ok(()) }
 }
 
+/// Writes a cell as JSON, in the form that the engine gives it. What the engine writes is bytes, which a `String` takes
+/// only after a check that they are text.
 fn push_cell(cell: Cell<'_>, out: &mut String) -> Result<(), Malformed> {
     match cell {
         Cell::Null => out.push_str("null"),
@@ -60,8 +62,8 @@ fn push_cell(cell: Cell<'_>, out: &mut String) -> Result<(), Malformed> {
             number::push_float(value, out);
             out.push('"');
         }
-        Cell::Decimal(text) | Cell::Json(text) => out.push_str(text),
-        Cell::Text(text) => push_string(text, out)?,
+        Cell::Json(text) => out.push_str(text),
+        Cell::Decimal(text) | Cell::Text(text) => push_string(text, out)?,
         Cell::Bytes(bytes) => {
             out.push('"');
             STANDARD.encode_string(bytes, out);
@@ -237,6 +239,8 @@ fn push_bound(kind: &Kind, bytes: &[u8], out: &mut String) -> Result<(), Malform
         }
         _ => match direct(kind, bytes)? {
             Some(Cell::Text(text)) => out.push_str(text),
+            Some(Cell::Integer(value)) => out.push_str(itoa::Buffer::new().format(value)),
+            Some(Cell::Unsigned(value)) => out.push_str(itoa::Buffer::new().format(value)),
             Some(Cell::Float(value)) => number::push_float(value, out),
             Some(cell) => push_cell(cell, out)?,
             None => push_text(kind, bytes, out)?,

@@ -19,6 +19,8 @@ const RATE_LIMITS: RangeInclusive<u32> = 10..=2_000_000_000;
 const LAMBDA_LIMIT_S: u16 = 900;
 /// The most layers of a function (AWS Lambda quotas).
 const MOST_LAYERS: usize = 5;
+/// The most topics of an alarm (CloudWatch API, `PutMetricAlarm`: five actions) beside the deployment's own.
+const MOST_TOPICS: usize = 4;
 
 impl Deploy {
     /// What is wrong with the values, each with its key in the file.
@@ -115,10 +117,16 @@ impl Deploy {
         }
         for (task, rate) in &self.schedules {
             let place = format!("schedules.{}", task.as_str());
-            expect(is_rate(rate), &place, "rate(15 minutes) or cron(0 3 * * ? *)");
+            let message = "rate(15 minutes), in minutes, hours or days, or cron(0 3 * * ? *), of six fields";
+            expect(is_rate(rate), &place, message);
         }
         for (index, email) in self.alarm_emails.iter().enumerate() {
             expect(is_email(email), &format!("alarm_emails[{index}]"), "an e-mail address");
+        }
+        expect(self.alarm_topics.len() <= MOST_TOPICS, "alarm_topics", "4 at most");
+        for (index, topic) in self.alarm_topics.iter().enumerate() {
+            let message = "the ARN of an SNS topic in the same region: arn:aws:sns:REGION:ACCOUNT:NAME";
+            expect(is_topic(topic, &self.region), &format!("alarm_topics[{index}]"), message);
         }
         faults
     }
@@ -168,18 +176,31 @@ fn is_collector(text: &str) -> bool {
     })
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|it| it.is_ascii_digit())
+}
+
+/// The name of a layer or a topic.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it))
+}
+
+/// Whether an ARN is of a partition, and of what this service has in a region and an account. What it has follows.
+fn of_service<'a>(arn: &'a str, service: &str, region: &str) -> Option<Vec<&'a str>> {
+    let parts: Vec<_> = arn.strip_prefix("arn:aws")?.split(':').collect();
+    let [partition, of_service, of_region, account, ref rest @ ..] = *parts else { return None };
+    let is_partition = partition.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    let is_account = account.len() == 12 && is_number(account);
+    (is_partition && of_service == service && of_region == region && is_account).then(|| rest.to_vec())
+}
+
 fn is_layer(arn: &str, region: &str) -> bool {
-    let is_partition = |text: &str| text.chars().all(|it| it.is_ascii_lowercase() || it == '-');
-    let is_number = |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_digit());
-    let is_account = |text: &str| text.len() == 12 && is_number(text);
-    let is_name =
-        |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
-    let Some(arn) = arn.strip_prefix("arn:aws") else { return false };
-    matches!(
-        *arn.split(':').collect::<Vec<_>>(),
-        [partition, "lambda", of, account, "layer", name, version]
-            if is_partition(partition) && of == region && is_account(account) && is_name(name) && is_number(version)
-    )
+    of_service(arn, "lambda", region)
+        .is_some_and(|rest| matches!(*rest, ["layer", name, version] if is_word(name) && is_number(version)))
+}
+
+fn is_topic(arn: &str, region: &str) -> bool {
+    of_service(arn, "sns", region).is_some_and(|rest| matches!(*rest, [name] if is_word(name) && name.len() <= 256))
 }
 
 fn is_of_layer(path: &str) -> bool {
@@ -204,9 +225,18 @@ fn is_block(text: &str) -> bool {
     address.parse::<Ipv4Addr>().is_ok() && ["16", "17", "18", "19", "20", "21", "22"].contains(&bits)
 }
 
+/// Whether this is when something runs (EventBridge Scheduler User Guide, "Schedule types").
 fn is_rate(text: &str) -> bool {
-    let inside = ["rate(", "cron("].iter().find_map(|kind| text.strip_prefix(kind)).and_then(|it| it.strip_suffix(')'));
-    inside.is_some_and(|it| !it.is_empty())
+    let inside = |kind| text.strip_prefix(kind).and_then(|it: &str| it.strip_suffix(')'));
+    let is_rate = inside("rate(").and_then(|it| it.split_once(' ')).is_some_and(|(number, unit)| {
+        is_number(number)
+            && !number.starts_with('0')
+            && ["minute", "hour", "day"].contains(&unit.strip_suffix('s').unwrap_or(unit))
+    });
+    let is_cron = inside("cron(").is_some_and(|it| {
+        it.split(' ').count() == 6 && it.split(' ').all(|field| !field.is_empty() && !field.contains(['(', ')']))
+    });
+    is_rate || is_cron
 }
 
 fn is_email(text: &str) -> bool {

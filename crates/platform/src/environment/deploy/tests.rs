@@ -26,6 +26,14 @@ fn collector(endpoint: &str, layers: &str, config: &str) -> String {
     )
 }
 
+/// The topic of a pager.
+const PAGER: &str = "arn:aws:sns:eu-west-1:111122223333:pager";
+
+/// Alarms that these topics are told of.
+fn alarms(topics: &[&str]) -> String {
+    format!("alarm_emails: []\n  alarm_topics: ['{}']", topics.join("','"))
+}
+
 /// What is said about a text: the fault of its form, or the keys of the values that are wrong.
 fn refusals(text: &str, name: &str) -> Vec<String> {
     match serde_saphyr::from_str::<Environment>(text) {
@@ -36,7 +44,7 @@ fn refusals(text: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn the_environments_of_the_repository_are_right() {
-    for name in ["local", "staging", "production"] {
+    for name in ["local", "staging", "production", "../../localstack/everything"] {
         let text = read(&format!("{name}.yaml"));
         assert_eq!(refusals(&text, name), [""; 0]);
         assert!(serde_saphyr::from_str::<Environment>(&text).unwrap().deploy.is_some(), "{name}");
@@ -80,7 +88,10 @@ fn values_that_terraform_takes_are_taken() {
             "network: {subnets: [a, b], security_groups: [c]}\n  cache: {storage_gb: 5000, ecpu_per_second: 15000000}",
         ),
         ("rate(1 day)", "cron(0 3 * * ? *)"),
+        ("rate(1 day)", "rate(20 minutes)"),
         ("alarm_emails: []", "alarm_emails: [ops@example.com]"),
+        ("alarm_emails: []", &alarms(&[PAGER; 4])),
+        ("alarm_emails: []", &alarms(&["arn:aws-cn:sns:eu-west-1:444455556666:On_Call-2"])),
     ] {
         let text = read("staging.yaml");
         assert!(text.contains(before), "{before}");
@@ -214,11 +225,23 @@ fn values_that_terraform_refuses_are_named_with_their_key() {
         ("  network: null\n", "", "network"),
         ("rate(1 day)", "daily", "deploy.schedules.purge"),
         ("rate(1 day)", "rate()", "deploy.schedules.purge"),
+        ("rate(1 day)", "rate(0 days)", "deploy.schedules.purge"),
+        ("rate(1 day)", "rate(2 weeks)", "deploy.schedules.purge"),
+        ("rate(1 day)", "cron(0 3 * * *)", "deploy.schedules.purge"),
+        ("rate(1 day)", "cron(0 3 * *  *)", "deploy.schedules.purge"),
         ("purge: rate", "Purge: rate", "Purge"),
         ("purge: rate", "purges: rate", "purges"),
         ("alarm_emails: []", "alarm_emails: [nobody]", "deploy.alarm_emails[0]"),
         ("alarm_emails: []", "alarm_emails: [a@b]", "deploy.alarm_emails[0]"),
         ("  alarm_emails: []\n", "", "alarm_emails"),
+        ("alarm_emails: []", &alarms(&[PAGER; 5]), "deploy.alarm_topics"),
+        ("alarm_emails: []", &alarms(&[PAGER, "ops@example.com"]), "deploy.alarm_topics[1]"),
+        ("alarm_emails: []", &alarms(&["arn:aws:sns:us-east-1:111122223333:pager"]), "deploy.alarm_topics[0]"),
+        ("alarm_emails: []", &alarms(&["arn:aws:sqs:eu-west-1:111122223333:pager"]), "deploy.alarm_topics[0]"),
+        ("alarm_emails: []", &alarms(&["arn:aws:sns:eu-west-1:1111:pager"]), "deploy.alarm_topics[0]"),
+        ("alarm_emails: []", &alarms(&["arn:aws:sns:eu-west-1:111122223333:"]), "deploy.alarm_topics[0]"),
+        ("alarm_emails: []", &alarms(&["arn:aws:sns:eu-west-1:111122223333:pager:1"]), "deploy.alarm_topics[0]"),
+        ("alarm_emails: []", "alarm_emails: []\n  alarm_topicks: []", "alarm_topicks"),
         ("  tags: {project: tidegate, environment: staging}\n", "", "tags"),
     ] {
         let text = read("staging.yaml");
