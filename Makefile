@@ -1,7 +1,7 @@
 # Each target is a recipe that a person could type. `make help` lists them.
 .POSIX:
-.PHONY: help dev watch cloud cloud-down journeys deploy destroy test tests infra deployed watched clients check lint docs deny \
-	bench bench-lambda fuzz clean
+.PHONY: help dev watch cloud cloud-down journeys deploy destroy test tests infra deployed watched packaged clients check lint docs \
+	deny bench bench-lambda fuzz clean
 
 # One set of features for every target, so that no dependency is built twice.
 BUILD = cargo build --workspace --bin tidegate
@@ -49,11 +49,14 @@ deployed: ## Deploy the built functions to an emulator that enforces their roles
 watched: ## Take the journeys through the functions of `make watch`
 	localstack/test watched
 
+packaged: ## Build a function for Lambda as `make deploy` does, and look at its size
+	localstack/test packaged
+
 clients: ## Drive the MCP endpoint with the Python SDK, MCP Inspector and the conformance suite
 	$(BUILD)
 	tests/clients/run
 
-check: lint clients test docs deny ## All that continuous integration runs
+check: lint clients test packaged docs deny ## All that continuous integration runs
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
