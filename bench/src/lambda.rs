@@ -159,17 +159,22 @@ fn mixed(program: &Path, key: &str) -> Vec<Event> {
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", "2025-11-25")
     };
-    // Each round leaves what it found, so that it can begin again.
+    // Rounds of `registry` leave what they found, so that they can begin again.
     let at = |event: Event, version: u32| event.header("if-match", &format!("\"{version}\""));
     let spare = json!({"name": "spare", "description": "spare", "source": "spare", "statement": "SELECT 1 AS one"});
     let all = "SELECT * FROM flights LIMIT 1000";
     match program.file_name().and_then(|name| name.to_str()) {
-        Some("auth") => vec![
-            get("/v1/me"),
-            post("/v1/keys", json!({"name": "spare", "role": "runner"})),
-            get("/v1/keys"),
-            get("/health/ready"),
-        ],
+        Some("auth") => {
+            let round = |number: usize| {
+                [
+                    get("/v1/me"),
+                    post("/v1/keys", json!({"name": format!("spare-{number}"), "role": "runner"})),
+                    get("/v1/keys"),
+                    get("/health/ready"),
+                ]
+            };
+            (0..MIXED_CALLS / 4).flat_map(round).collect()
+        }
         Some("registry") => vec![
             post("/v1/sources", json!({"name": "spare", "connection": {"sqlite": {"path": "flights.sqlite"}}})),
             post("/v1/queries/check", spare.clone()),
